@@ -1,0 +1,300 @@
+"""Every measure of a trajectory, as a plain function of the validation loss.
+
+Shapes: S seeds, K intervals. `loss` is (..., K), the mean validation loss in nats a token, interval
+on the last axis; a result has the same shape. Where a measure is not defined (the first interval
+has no predecessor, the first w - 1 have no full window) the value is NaN or False: these blanks
+are structural, not missing data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MeasureSettings:
+    """The thresholds behind every verdict. None is published; all are ours to choose and vary.
+
+    Attributes
+    ----------
+    volatility_window : int
+        Intervals in the rolling window w.
+    volatility_of : "levels" or "changes"
+        SD of the last w losses, or of their last w changes.
+    backslide_tolerance : float
+        Nats a token by which the loss must rise to count.
+    spike_ratio : float
+        An interval spike is a rise by more than this fraction.
+    step_spike_window, step_spike_sds : int, float
+        A step spike exceeds the mean of this many steps before it by this many SD.
+    stable_volatility : float
+        Largest volatility of a stable interval, as a fraction of its loss.
+    stable_run : int
+        Stable intervals in a row that make a stable phase.
+    gain_threshold : float
+        Nats a token per million tokens below which returns have diminished.
+    confidence : float
+        Level of every interval.
+    """
+
+    volatility_window: int = 3
+    volatility_of: str = "levels"
+    backslide_tolerance: float = 0.0
+    spike_ratio: float = 0.05
+    step_spike_window: int = 128
+    step_spike_sds: float = 6.0
+    stable_volatility: float = 0.01
+    stable_run: int = 3
+    gain_threshold: float = 0.01
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "volatility_of":
+                if value not in ("levels", "changes"):
+                    raise ValueError(f"volatility_of={value!r} must be 'levels' or 'changes'")
+                continue
+            least = _SMALLEST[field.name]
+            if not (np.isfinite(value) and value >= least):
+                raise ValueError(f"{field.name}={value} must be a number of at least {least}")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence={self.confidence} must lie between 0 and 1, like 0.95")
+
+    @property
+    def first_volatility(self) -> int:
+        """The first interval at which rolling volatility is defined."""
+        return self.volatility_window - (self.volatility_of == "levels")
+
+
+_SMALLEST: dict[str, float] = {
+    "volatility_window": 2,
+    "backslide_tolerance": 0.0,
+    "spike_ratio": 0.0,
+    "step_spike_window": 2,
+    "step_spike_sds": 0.0,
+    "stable_volatility": 0.0,
+    "stable_run": 1,
+    "gain_threshold": 0.0,
+    "confidence": 0.0,
+}
+
+
+def change(loss: FloatArray) -> FloatArray:
+    """L_i - L_(i-1); NaN at the first interval."""
+    out = np.full(loss.shape, np.nan)
+    out[..., 1:] = np.diff(loss, axis=-1)
+    return out
+
+
+def rolling_volatility(loss: FloatArray, window: int = 3, of: str = "levels") -> FloatArray:
+    """Sample SD (divisor w - 1) of the last `window` losses, or of their last `window` changes.
+
+    NaN before interval w - 1 ("levels") or w ("changes"): a structural blank.
+    """
+    values, first = (loss, window - 1) if of == "levels" else (np.diff(loss, axis=-1), window)
+    out = np.full(loss.shape, np.nan)
+    if values.shape[-1] >= window:
+        windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=-1)
+        out[..., first:] = windows.std(axis=-1, ddof=1)
+    return out
+
+
+def backslide(loss: FloatArray, tolerance: float = 0.0) -> BoolArray:
+    """Whether the loss rose by more than `tolerance` nats since the interval before."""
+    return change(loss) > tolerance  # NaN compares False
+
+
+def best_so_far(loss: FloatArray) -> FloatArray:
+    """The lowest loss up to and including each interval."""
+    return np.minimum.accumulate(loss, axis=-1)
+
+
+def drawdown(loss: FloatArray) -> FloatArray:
+    """How far the loss stands above the best so far; never negative."""
+    return loss - best_so_far(loss)
+
+
+def interval_spike(loss: FloatArray, ratio: float = 0.05) -> BoolArray:
+    """Whether L_i > (1 + ratio) L_(i-1)."""
+    out = np.zeros(loss.shape, dtype=bool)
+    out[..., 1:] = loss[..., 1:] > (1 + ratio) * loss[..., :-1]
+    return out
+
+
+def step_spike(values: FloatArray, window: int = 128, sds: float = 6.0) -> BoolArray:
+    """Whether a step's value exceeds mean + `sds` sample SD of the `window` steps before it.
+
+    The rule by which OLMo-core skips an optimizer step; like there, at least half a window of
+    history is wanted, so the first steps are never spikes.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N,)
+        Training loss or gradient norm of every step of one run.
+    """
+    out = np.zeros(len(values), dtype=bool)
+    least = max(2, window // 2)
+    for step in range(least, min(window, len(values))):
+        history = values[:step]
+        out[step] = values[step] > history.mean() + sds * history.std(ddof=1)
+    if len(values) > window:
+        history = np.lib.stride_tricks.sliding_window_view(values[:-1], window)
+        limit = history.mean(axis=-1) + sds * history.std(axis=-1, ddof=1)
+        out[window:] = values[window:] > limit
+    return out
+
+
+def stable(loss: FloatArray, settings: MeasureSettings) -> BoolArray:
+    """Whether the window that ends here is quiet: small volatility, no backslide, no spike.
+
+    A backslide or spike belongs to the interval it arrives at; those of the w intervals of the
+    window count.
+    """
+    window = settings.volatility_window
+    volatility = rolling_volatility(loss, window, settings.volatility_of)
+    rise = backslide(loss, settings.backslide_tolerance) | interval_spike(
+        loss, settings.spike_ratio
+    )
+    risen = np.cumsum(rise, axis=-1)
+    before = np.zeros_like(risen)
+    before[..., window:] = risen[..., :-window]
+    return (volatility < settings.stable_volatility * loss) & (risen == before)
+
+
+def stable_phase(is_stable: BoolArray, run: int = 3) -> BoolArray:
+    """Whether an interval lies in a run of at least `run` stable intervals."""
+    flat = is_stable.reshape(-1, is_stable.shape[-1])
+    out = np.zeros(flat.shape, dtype=bool)
+    for row, flags in enumerate(flat):
+        start = 0
+        for i in range(len(flags) + 1):
+            if i < len(flags) and flags[i]:
+                continue
+            if i - start >= run:
+                out[row, start:i] = True
+            start = i + 1
+    return out.reshape(is_stable.shape)
+
+
+def marginal_gain(loss: FloatArray, cost: FloatArray) -> FloatArray:
+    """Fall of the best loss so far per unit of `cost` spent between intervals; never negative.
+
+    Parameters
+    ----------
+    loss : ndarray of shape (..., K)
+    cost : ndarray of shape (..., K) or (K,)
+        Cumulated cost at each interval: million tokens, PFLOP, CPU-hours.
+
+    Returns
+    -------
+    ndarray of shape (..., K)
+        NaN at the first interval, and where no cost was recorded.
+    """
+    spent = change(np.asarray(cost, dtype=np.float64))
+    gain = -change(best_so_far(loss))
+    out = np.full(np.broadcast_shapes(gain.shape, spent.shape), np.nan)
+    np.divide(gain, spent, out=out, where=spent > 0)
+    return out
+
+
+def diminishing_interval(gain: FloatArray, threshold: float) -> tuple[int | None, int | None]:
+    """Where marginal gain (K,) falls below `threshold`: for the first time, and for good.
+
+    None where it never does (or not at the last interval).
+    """
+    below = gain < threshold
+    first = int(below.argmax()) if below.any() else None
+    above = np.flatnonzero(gain >= threshold)
+    for_good = int(above[-1]) + 1 if above.size else first
+    return first, (for_good if for_good is not None and for_good < len(gain) else None)
+
+
+def best_interval(loss: FloatArray) -> NDArray[np.intp]:
+    """Interval of the lowest loss (...,); the earliest of equals."""
+    return np.asarray(loss.argmin(axis=-1))
+
+
+def wide(frame: pd.DataFrame, column: str) -> FloatArray:
+    """One condition's `column` as (S, K): a row a seed, a column an interval, both ascending."""
+    table = frame.pivot(index="seed", columns="interval", values=column)
+    return np.asarray(table.to_numpy(), dtype=np.float64)
+
+
+def add_measures(
+    frame: pd.DataFrame,
+    settings: MeasureSettings,
+    steps: dict[tuple[str, int], pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """The rows of intervals.csv with every derived measure: telemetry.csv.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `stats.io.read_run_folder` gives it: sorted and balanced within each condition.
+    settings : MeasureSettings
+    steps : dict of (condition, seed) -> DataFrame, optional
+        steps.csv of the runs, for the count of step spikes.
+    """
+    pieces = [
+        _measures_of_run(rows, settings, (steps or {}).get((str(condition), int(seed))))
+        for (condition, seed), rows in frame.groupby(["condition", "seed"], sort=False)
+    ]
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _measures_of_run(
+    rows: pd.DataFrame, settings: MeasureSettings, steps: pd.DataFrame | None
+) -> pd.DataFrame:
+    loss = np.asarray(rows["val_loss"], dtype=np.float64)
+    tokens = np.asarray(rows["tokens_seen"], dtype=np.float64)
+    flops = np.asarray(rows["flops"], dtype=np.float64)
+    rises = change(loss)
+    slides = backslide(loss, settings.backslide_tolerance)
+    is_stable = stable(loss, settings)
+    columns: dict[str, Any] = {
+        "val_perplexity": rows["val_perplexity"].fillna(np.exp(rows["val_loss"])),
+        "change": rises,
+        "volatility": rolling_volatility(
+            loss, settings.volatility_window, settings.volatility_of
+        ),
+        "backslide": slides,
+        "backslide_size": np.where(slides, rises, np.nan),
+        "best_so_far": best_so_far(loss),
+        "drawdown": drawdown(loss),
+        "interval_spike": interval_spike(loss, settings.spike_ratio),
+        "step_spikes": _step_spikes_by_interval(rows, settings, steps),
+        "stable": is_stable,
+        "stable_phase": stable_phase(is_stable, settings.stable_run),
+        "generalisation_gap": rows["val_loss"] - rows["train_sample_loss"],
+        "gain_per_million_tokens": marginal_gain(loss, tokens / 1e6),
+        "gain_per_pflop": marginal_gain(loss, flops / 1e15),
+    }
+    return rows.assign(**columns)
+
+
+def _step_spikes_by_interval(
+    rows: pd.DataFrame, settings: MeasureSettings, steps: pd.DataFrame | None
+) -> FloatArray:
+    """Steps since the interval before that spiked in training loss or gradient norm."""
+    counts = np.full(len(rows), np.nan)
+    if steps is None or "step" not in steps.columns:
+        return counts
+    spiked = np.zeros(len(steps), dtype=bool)
+    for name in ("train_loss", "grad_norm"):
+        if name in steps.columns:
+            values = np.asarray(steps[name], dtype=np.float64)
+            spiked |= step_spike(values, settings.step_spike_window, settings.step_spike_sds)
+    ends = np.asarray(rows["step"])
+    at = np.asarray(steps["step"])
+    for i in range(1, len(rows)):
+        counts[i] = np.count_nonzero(spiked & (at > ends[i - 1]) & (at <= ends[i]))
+    return counts

@@ -1,0 +1,60 @@
+"""Numbers as a person reads them: tokens in millions, p as APA writes it, lists with "and"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+DASH = "–"
+
+
+def million(tokens: float) -> str:
+    """4,000,000 -> "4.00 million"; small counts stay whole."""
+    return f"{tokens / 1e6:.2f} million" if abs(tokens) >= 1e5 else f"{tokens:,.0f}"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """`digits` decimals for ordinary sizes, significant digits for tiny and huge ones."""
+    if not math.isfinite(value):
+        return DASH if math.isnan(value) else str(value)
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.1f}"
+    return f"{value:.{digits}f}"
+
+
+def unit_fraction(value: float, digits: int = 3) -> str:
+    """APA: a quantity that cannot exceed 1 has no zero before the point."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def equals(name: str, value: float, digits: int = 3) -> str:
+    """ "η² = .912"; and "η² > .999" where rounding would claim a 1 that it is not."""
+    nearly = 1 - 10.0**-digits
+    if nearly + 10.0**-digits / 2 <= value < 1:
+        return f"{name} > {unit_fraction(nearly, digits)}"
+    return f"{name} = {unit_fraction(value, digits)}"
+
+
+def p_value(p: float) -> str:
+    """APA: "p = .012", "p < .001"."""
+    return "p < .001" if p < 0.001 else f"p = {unit_fraction(p)}"
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """1 -> "1 seed", 3 -> "3 seeds", 0 -> "no seed"."""
+    if n == 0:
+        return f"no {noun}"
+    return f"1 {noun}" if n == 1 else f"{n:,} {plural or noun + 's'}"
+
+
+def joined(items: Iterable[object]) -> str:
+    """["1", "2", "3"] -> "1, 2 and 3"."""
+    words = [str(item) for item in items]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def span(low: float, high: float) -> str:
+    """"3" or "3 to 5"."""
+    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"

@@ -1,0 +1,200 @@
+"""A training state on disk, which is at the same time a Hugging Face model folder.
+
+    model.safetensors  config.json  generation_config.json  tokenizer.json  tokenizer_config.json
+    optimizer.safetensors  training_state.json  manifest.json
+
+The first five are what `AutoModelForCausalLM` and `AutoTokenizer` read; the others let training go
+on. A checkpoint is written to a temporary folder and renamed, and its manifest holds the SHA-256 of
+each file: it is either whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import numpy as safetensors
+
+from tinyllama_np.config import ModelConfig
+from tinyllama_np.ops import FloatArray
+from tinyllama_np.optimizer import Optimizer
+from tinyllama_np.parameters import Parameters
+from tinyllama_np.storage import (
+    TEMPORARY_SUFFIX,
+    publish_folder,
+    remove_folder,
+    sha256_bytes,
+    sha256_file,
+    write_atomic,
+)
+from tokenizer import Tokenizer, huggingface_tokenizer_config
+
+MODEL_FILE = "model.safetensors"
+OPTIMIZER_FILE = "optimizer.safetensors"
+STATE_FILE = "training_state.json"
+MANIFEST_FILE = "manifest.json"
+
+
+class CheckpointError(ValueError):
+    """A folder that is no checkpoint, or one that has changed since it was written."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `load_checkpoint` found."""
+
+    config: ModelConfig
+    params: dict[str, FloatArray]
+    moments: dict[str, FloatArray]  # m.<name> and v.<name>
+    state: dict[str, Any]
+
+
+def huggingface_config(config: ModelConfig, end_of_text: int) -> dict[str, Any]:
+    """The content of config.json for transformers' `LlamaForCausalLM`.
+
+    The rotary base stands twice: newer versions read `rope_parameters`, older `rope_theta`.
+    """
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        **config.to_dict(),
+        "head_dim": config.head_size,
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "pretraining_tp": 1,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+        "use_cache": True,
+    }
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    weights: Parameters,
+    optimizer: Optimizer,
+    state: Mapping[str, Any],
+) -> None:
+    """Write the checkpoint `folder`, whole or not at all."""
+    moments = {f"m.{name}": view for name, view in optimizer.m.views.items()}
+    moments |= {f"v.{name}": view for name, view in optimizer.v.views.items()}
+    end = tokenizer.end_of_text
+    files = {
+        MODEL_FILE: safetensors.save(weights.views, metadata={"format": "pt"}),
+        OPTIMIZER_FILE: safetensors.save(moments),
+        "config.json": _json(huggingface_config(config, end)),
+        "generation_config.json": _json({"bos_token_id": end, "eos_token_id": end}),
+        "tokenizer.json": tokenizer.to_json().encode("utf-8"),
+        "tokenizer_config.json": _json(
+            huggingface_tokenizer_config(tokenizer, config.max_position_embeddings)
+        ),
+        STATE_FILE: _json(dict(state)),
+    }
+    files[MANIFEST_FILE] = _json({name: sha256_bytes(data) for name, data in files.items()})
+
+    temporary = folder.with_name(f".{folder.name}{TEMPORARY_SUFFIX}")
+    if temporary.exists():  # left by a killed process
+        remove_folder(temporary)
+    temporary.mkdir(parents=True)
+    for name, data in files.items():
+        write_atomic(temporary / name, data)
+    publish_folder(temporary, folder)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint and check every file against the manifest.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or has other bytes than when it was written.
+    """
+    manifest = _read_json(folder / MANIFEST_FILE)
+    for name, expected in manifest.items():
+        path = folder / Path(name).name
+        if not path.is_file():
+            raise CheckpointError(f"checkpoint {folder.name} lacks {name}; use an older checkpoint")
+        if sha256_file(path) != expected:
+            raise CheckpointError(
+                f"{name} of checkpoint {folder.name} has changed since it was written; "
+                "use an older checkpoint"
+            )
+    config, params = load_model(folder)
+    return Checkpoint(
+        config=config,
+        params=params,
+        moments=safetensors.load_file(folder / OPTIMIZER_FILE),
+        state=_read_json(folder / STATE_FILE),
+    )
+
+
+def load_model(folder: Path) -> tuple[ModelConfig, dict[str, FloatArray]]:
+    """Configuration and weights of a checkpoint, or of any Llama folder in our sizes and float32.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds no such model.
+    """
+    values = _read_json(folder / "config.json")
+    names = ModelConfig.__dataclass_fields__
+    config = ModelConfig.from_dict({n: values[n] for n in names if n in values})
+    path = folder / MODEL_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{folder} holds no {MODEL_FILE}; name a checkpoint folder")
+    return config, safetensors.load_file(path)
+
+
+def restore(checkpoint: Checkpoint, weights: Parameters, optimizer: Optimizer) -> None:
+    """Copy a checkpoint's weights and moments into the buffers of a run."""
+    for name, view in weights.views.items():
+        view[...] = checkpoint.params[name]
+        optimizer.m.views[name][...] = checkpoint.moments[f"m.{name}"]
+        optimizer.v.views[name][...] = checkpoint.moments[f"v.{name}"]
+
+
+def checkpoint_folders(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [p for p in folder.iterdir() if p.is_dir() and p.name.startswith("step-")]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint in `folder` that is whole; None if there is none."""
+    for path in reversed(checkpoint_folders(folder)):
+        try:
+            return load_checkpoint(path)
+        except CheckpointError:
+            continue  # the one before it is as good, only older
+    return None
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path.parent} holds no {path.name}; name a checkpoint folder such as "
+            "RUN/runs/baseline/seed-0/checkpoints/step-000100"
+        ) from None
+    except ValueError as error:
+        raise CheckpointError(f"{path.name} of {path.parent.name} is no JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path.name} of {path.parent.name} holds no JSON object")
+    return values

@@ -1,0 +1,455 @@
+"""Every setting of a model, a training run and a study, with its meaning and its checks.
+
+The defaults are those of the `paper` preset. All classes are frozen: a configuration that exists
+has passed its checks, and a changed one is a new one (`dataclasses.replace`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+SCHEDULES = ("constant", "cosine", "linear", "wsd")
+BACKENDS = ("numba", "numpy")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot work; the message names it, what was expected and what to do."""
+
+
+def setting(default: Any, help: str) -> Any:
+    """A dataclass field whose help text also serves the command line."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a Llama model, under the names of Hugging Face's `LlamaConfig`.
+
+    Raises
+    ------
+    ConfigError
+        If the sizes do not fit together.
+    """
+
+    vocab_size: int = setting(4096, "V, tokens in the vocabulary")
+    hidden_size: int = setting(256, "D, width of the residual stream")
+    intermediate_size: int = setting(704, "F, width of the SwiGLU layer")
+    num_hidden_layers: int = setting(4, "L, number of decoder layers")
+    num_attention_heads: int = setting(4, "H, query heads")
+    num_key_value_heads: int = setting(4, "K, key and value heads; must divide H")
+    max_position_embeddings: int = setting(256, "longest context, tokens")
+    rms_norm_eps: float = setting(1e-5, "added to the mean square in RMSNorm")
+    rope_theta: float = setting(10000.0, "base of the rotary angles")
+    tie_word_embeddings: bool = setting(True, "use the embedding as the output head")
+    initializer_range: float = setting(0.02, "standard deviation of the initial weights")
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name in (
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "max_position_embeddings",
+        ):
+            _check_at_least(self, name, 1)
+        _check_at_least(self, "vocab_size", 2)
+        for name in ("rms_norm_eps", "rope_theta", "initializer_range"):
+            _check_positive(self, name)
+        d, h, k = self.hidden_size, self.num_attention_heads, self.num_key_value_heads
+        if d % h:
+            raise ConfigError(
+                f"num_attention_heads={h} must divide hidden_size={d}; choose a divisor of {d}"
+            )
+        if h % k:
+            raise ConfigError(
+                f"num_key_value_heads={k} must divide num_attention_heads={h}; "
+                f"choose a divisor of {h}"
+            )
+        if self.head_size % 2:
+            raise ConfigError(
+                f"hidden_size={d} / num_attention_heads={h} gives the odd head size "
+                f"{self.head_size}; rotary embedding turns pairs: choose an even quotient"
+            )
+        if self.vocab_size > 65536:
+            raise ConfigError(
+                f"vocab_size={self.vocab_size} must be at most 65536: tokens are stored in 16 bits"
+            )
+
+    @property
+    def head_size(self) -> int:
+        """E, the width of one attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+    @property
+    def kv_size(self) -> int:
+        """K E, the width of the key and of the value projection."""
+        return self.num_key_value_heads * self.head_size
+
+    @property
+    def matmul_weights(self) -> int:
+        """Number of weights used in matrix products; the head counts, a lookup table does not."""
+        d, f = self.hidden_size, self.intermediate_size
+        layer = 2 * d * d + 2 * d * self.kv_size + 3 * d * f
+        return self.num_hidden_layers * layer + self.vocab_size * d
+
+    def training_flops_per_token(self, sequence_length: int) -> int:
+        """6 N + 6 L T D: two FLOP a weight forward, four backward, and causal attention.
+
+        Causal attention needs half of the T x T square, forward 2 T D and backward 4 T D a layer.
+        Recomputation is not counted.
+        """
+        attention = 6 * self.num_hidden_layers * sequence_length * self.hidden_size
+        return 6 * self.matmul_weights + attention
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by field name."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """The inverse of `to_dict`; unknown names are refused."""
+        return _from_dict(cls, values)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How one run trains and what it measures. Lengths are in tokens unless said otherwise.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range or the budget is too small for its intervals.
+    """
+
+    budget_tokens: int = setting(20_000_000, "tokens to train on; rounded up to whole steps")
+    batch_size: int = setting(16, "B, sequences in a step")
+    sequence_length: int = setting(256, "T, tokens in a sequence")
+    train_tokens: int | None = setting(
+        None, "U, unique training tokens: the training text's first U; all if not given"
+    )
+    valid_tokens: int = setting(65_536, "validation tokens measured at every interval")
+    intervals: int = setting(21, "measurements of a run, the one before the first step included")
+    learning_rate: float = setting(5e-4, "peak learning rate")
+    schedule: str = setting("constant", "after the warm-up: " + ", ".join(SCHEDULES))
+    warmup_steps: int = setting(100, "steps of linear warm-up")
+    min_learning_rate_ratio: float = setting(0.1, "final over peak rate: cosine, linear, wsd")
+    decay_fraction: float = setting(0.2, "share of the steps in which wsd decays")
+    beta1: float = setting(0.9, "AdamW: decay of the mean of gradients")
+    beta2: float = setting(0.95, "AdamW: decay of the mean of squared gradients")
+    adam_epsilon: float = setting(1e-8, "AdamW: added to the root")
+    weight_decay: float = setting(0.1, "AdamW: decoupled decay, on matrices only")
+    max_grad_norm: float = setting(1.0, "gradients are scaled down to this global norm")
+    micro_batch_size: int = setting(1, "sequences that one thread takes through the model at once")
+    gradient_lanes: int = setting(4, "gradient buffers summed in fixed order; bounds the threads")
+    backend: str = setting("numba", "operations: " + " or ".join(BACKENDS))
+    sample_prompts: tuple[str, ...] = setting(
+        ("Once upon a time", "The little dog", '"I am sorry," said'),
+        "texts continued at every interval; separated by | on the command line",
+    )
+    sample_tokens: int = setting(48, "tokens generated for each sample prompt; 0 for none")
+    sample_temperature: float = setting(0.0, "temperature of the sample texts; 0 is greedy")
+    seed: int = setting(0, "seed of the run; a study sets it")
+    init_seed: int | None = setting(None, "seed of the initial weights; derived from seed if empty")
+    data_seed: int | None = setting(None, "seed of the data order; derived from seed if empty")
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name in (
+            "budget_tokens",
+            "batch_size",
+            "sequence_length",
+            "valid_tokens",
+            "micro_batch_size",
+            "gradient_lanes",
+        ):
+            _check_at_least(self, name, 1)
+        _check_at_least(self, "intervals", 2)
+        for name in ("warmup_steps", "sample_tokens", "seed"):
+            _check_at_least(self, name, 0)
+        for name in ("train_tokens", "init_seed", "data_seed"):
+            if getattr(self, name) is not None:
+                _check_at_least(self, name, 1 if name == "train_tokens" else 0)
+        for name in ("learning_rate", "adam_epsilon", "max_grad_norm"):
+            _check_positive(self, name)
+        _check_range(self, "beta1", 0.0, 1.0, open_above=True)
+        _check_range(self, "beta2", 0.0, 1.0, open_above=True)
+        _check_range(self, "min_learning_rate_ratio", 0.0, 1.0)
+        _check_range(self, "decay_fraction", 0.0, 1.0)
+        _check_range(self, "weight_decay", 0.0, math.inf)
+        _check_range(self, "sample_temperature", 0.0, math.inf)
+        _check_choice(self, "schedule", SCHEDULES)
+        _check_choice(self, "backend", BACKENDS)
+        if self.budget_tokens < self.tokens_per_step:
+            raise ConfigError(
+                f"budget_tokens={self.budget_tokens} is below one step of batch_size x "
+                f"sequence_length = {self.tokens_per_step} tokens; raise it or take smaller steps"
+            )
+        if self.intervals - 1 > self.steps:
+            raise ConfigError(
+                f"intervals={self.intervals} needs at least {self.intervals - 1} steps, but "
+                f"budget_tokens={self.budget_tokens} gives {self.steps}; "
+                "ask for fewer intervals or a larger budget"
+            )
+        if self.train_tokens is not None and self.train_tokens <= self.sequence_length:
+            raise ConfigError(
+                f"train_tokens={self.train_tokens} must exceed sequence_length="
+                f"{self.sequence_length}: a window holds one token more than the sequence"
+            )
+
+    @property
+    def tokens_per_step(self) -> int:
+        """B T."""
+        return self.batch_size * self.sequence_length
+
+    @property
+    def steps(self) -> int:
+        """Steps of the run: ceil(budget / (B T))."""
+        return -(-self.budget_tokens // self.tokens_per_step)
+
+    def interval_step(self, interval: int) -> int:
+        """The number of steps after which `interval` is measured: ceil(i steps / last)."""
+        return -(-interval * self.steps // (self.intervals - 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by field name."""
+        return {**dataclasses.asdict(self), "sample_prompts": list(self.sample_prompts)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """The inverse of `to_dict`; unknown names are refused."""
+        prompts = values.get("sample_prompts")
+        if isinstance(prompts, list):
+            values = {**values, "sample_prompts": tuple(prompts)}
+        return _from_dict(cls, values)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A named set of overrides of model and training settings."""
+
+    name: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
+            raise ConfigError(
+                f"condition name {self.name!r} must consist of letters, digits, '-', '_' and '.'; "
+                "it names a folder"
+            )
+        if self.name.startswith("."):
+            raise ConfigError(f"condition name {self.name!r} must not begin with a dot")
+        for name in ("vocab_size", "seed"):
+            if name in self.overrides:
+                raise ConfigError(
+                    f"condition {self.name!r} sets {name}, which all runs of a study share; "
+                    "make a second study for it"
+                )
+
+    def apply(self, model: ModelConfig, train: TrainConfig) -> tuple[ModelConfig, TrainConfig]:
+        """The two configurations with this condition's overrides."""
+        try:
+            return apply_overrides(self.overrides, model, train)
+        except ConfigError as error:
+            raise ConfigError(f"condition {self.name!r}: {error}") from None
+
+
+def apply_overrides(
+    overrides: Mapping[str, Any], model: ModelConfig, train: TrainConfig
+) -> tuple[ModelConfig, TrainConfig]:
+    """`model` and `train` with some settings changed; each setting belongs to one of them."""
+    of_model = {f.name for f in dataclasses.fields(ModelConfig)}
+    of_train = {f.name for f in dataclasses.fields(TrainConfig)}
+    for name in overrides:
+        if name not in of_model | of_train:
+            raise ConfigError(
+                f"{name!r} is no setting of the model or the training; "
+                f"known: {', '.join(sorted(of_model | of_train))}"
+            )
+    return (
+        dataclasses.replace(model, **{n: v for n, v in overrides.items() if n in of_model}),
+        dataclasses.replace(train, **{n: v for n, v in overrides.items() if n in of_train}),
+    )
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """The text of a study: files, known by base name and SHA-256, or the embedded stories.
+
+    `files` and `valid_files` hold (base name, SHA-256) pairs. Without files the embedded
+    generator writes `synthetic_stories` stories from `synthetic_seed`. Without `valid_files` the
+    share `valid_fraction` of the stories is kept for validation.
+    """
+
+    files: tuple[tuple[str, str], ...] = ()
+    valid_files: tuple[tuple[str, str], ...] = ()
+    synthetic_stories: int = 4000
+    synthetic_seed: int = 0
+    valid_fraction: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, "synthetic_stories", 2)
+        _check_at_least(self, "synthetic_seed", 0)
+        _check_range(self, "valid_fraction", 0.0, 1.0, open_below=True, open_above=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by field name."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CorpusConfig:
+        """The inverse of `to_dict`."""
+        pairs = {n: tuple((a, b) for a, b in values.get(n, ())) for n in ("files", "valid_files")}
+        return _from_dict(cls, {**values, **pairs})
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A study: every condition is trained with every seed on the same text."""
+
+    preset: str
+    model: ModelConfig
+    train: TrainConfig
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    conditions: tuple[Condition, ...] = (Condition("baseline"),)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise ConfigError("a study needs at least one seed")
+        if any(seed < 0 for seed in self.seeds):
+            raise ConfigError(f"seeds={list(self.seeds)} must not be negative")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds={list(self.seeds)} must differ from each other")
+        names = [condition.name for condition in self.conditions]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"conditions {names} must have different names, and be at least one")
+        for condition in self.conditions:
+            model, train = condition.apply(self.model, self.train)
+            if train.sequence_length > model.max_position_embeddings:
+                raise ConfigError(
+                    f"sequence_length={train.sequence_length} exceeds max_position_embeddings="
+                    f"{model.max_position_embeddings}; raise the latter"
+                )
+
+    def run_config(self, condition: Condition, seed: int) -> tuple[ModelConfig, TrainConfig]:
+        """Model and training configuration of one run."""
+        model, train = condition.apply(self.model, self.train)
+        return model, dataclasses.replace(train, seed=seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "preset": self.preset,
+            "model": self.model.to_dict(),
+            "train": self.train.to_dict(),
+            "seeds": list(self.seeds),
+            "conditions": [
+                {"name": c.name, "overrides": _plain(c.overrides)} for c in self.conditions
+            ],
+            "corpus": self.corpus.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StudyConfig:
+        """The inverse of `to_dict`."""
+        conditions = []
+        for entry in values["conditions"]:
+            overrides = dict(entry["overrides"])
+            if isinstance(overrides.get("sample_prompts"), list):
+                overrides["sample_prompts"] = tuple(overrides["sample_prompts"])
+            conditions.append(Condition(entry["name"], overrides))
+        return cls(
+            preset=values["preset"],
+            model=ModelConfig.from_dict(values["model"]),
+            train=TrainConfig.from_dict(values["train"]),
+            seeds=tuple(values["seeds"]),
+            conditions=tuple(conditions),
+            corpus=CorpusConfig.from_dict(values["corpus"]),
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every setting of the study."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+Config = TypeVar("Config", ModelConfig, TrainConfig, CorpusConfig)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+
+
+def _from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"{cls.__name__} has no setting {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+    return cls(**values)
+
+
+_TYPE_NAMES = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
+def _check_types(config: Any) -> None:
+    """Refuse a value of another type than the field's; an integer may stand for a float."""
+    for f in dataclasses.fields(config):
+        value, optional = getattr(config, f.name), "None" in str(f.type)
+        if value is None and optional:
+            continue
+        expected = str(f.type).split(" |")[0]
+        if expected.startswith("tuple"):
+            if not isinstance(value, tuple) or not all(isinstance(v, str) for v in value):
+                raise ConfigError(f"{f.name}={value!r} must be a tuple of texts")
+            continue
+        right = isinstance(value, _TYPE_NAMES[expected])
+        if not right or (isinstance(value, bool) and expected != "bool"):
+            raise ConfigError(f"{f.name}={value!r} must be of type {expected}")
+        if expected == "float" and not math.isfinite(value):
+            raise ConfigError(f"{f.name}={value!r} must be a finite number")
+        if expected == "float":  # so that 1 and 1.0 are the same configuration
+            object.__setattr__(config, f.name, float(value))
+
+
+def _check_at_least(config: Any, name: str, least: int) -> None:
+    value = getattr(config, name)
+    if value < least:
+        raise ConfigError(f"{name}={value} must be at least {least}")
+
+
+def _check_positive(config: Any, name: str) -> None:
+    value = getattr(config, name)
+    if not value > 0:
+        raise ConfigError(f"{name}={value} must be positive")
+
+
+def _check_range(
+    config: Any,
+    name: str,
+    low: float,
+    high: float,
+    open_below: bool = False,
+    open_above: bool = False,
+) -> None:
+    value = getattr(config, name)
+    too_low = value <= low if open_below else value < low
+    too_high = value >= high if open_above else value > high
+    if too_low or too_high or math.isnan(value):
+        interval = f"{'(' if open_below else '['}{low}, {high}{')' if open_above else ']'}"
+        raise ConfigError(f"{name}={value} must lie in {interval}")
+
+
+def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise ConfigError(f"{name}={value!r} must be one of {', '.join(choices)}")

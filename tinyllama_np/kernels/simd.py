@@ -1,0 +1,166 @@
+"""What the kernels share: the decorator, the vector width, fused multiply-add and exp.
+
+Loops over elements are left to LLVM's vectoriser; it needs an `exp` without a call (pip's Numba
+has no vector exp: `np.exp` costs 4 ns an element) and no float64 by accident. The matrix
+products (tile.py) are too much for the vectoriser and are emitted as vector instructions.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .cache import host_cpu, kernel_cache_folder, numba_cache_in
+
+_FEATURES = set(host_cpu()[1].split(","))
+
+# float32 numbers in a vector register. LLVM legalises any width, so a wrong guess is slow, not
+# wrong. Four: SSE and NEON.
+LANES = 16 if "+avx512f" in _FEATURES else 8 if "+avx" in _FEATURES else 4
+
+# Without the instruction llvm.fma is a call; llvm.fmuladd is two instructions there.
+HAS_FMA = "+fma" in _FEATURES or "+neon" in _FEATURES or "+fp-armv8" in _FEATURES
+_MULTIPLY_ADD = "llvm.fma" if HAS_FMA else "llvm.fmuladd"
+
+_CACHE_FOLDER = kernel_cache_folder(Path(__file__).parent)
+
+
+def _compiled(fastmath):
+    def decorate(function):
+        with numba_cache_in(_CACHE_FOLDER):
+            # error_model="numpy": the check for division by zero is a branch that stops
+            # vectorisation.
+            return njit(nogil=True, error_model="numpy", fastmath=fastmath, cache=True)(function)
+
+    return decorate
+
+
+# No "ninf"/"nnan": a loss that is not finite must stay so.
+kernel = _compiled({"contract", "reassoc", "nsz"})
+
+# For code whose accuracy rests on the order of its operations, such as exp.
+exact = _compiled({"contract"})
+
+
+# ------------------------------------------------------------------ emitting vector instructions
+
+FLOAT = ir.FloatType()
+INT32 = ir.IntType(32)
+VECTOR = ir.VectorType(FLOAT, LANES)
+
+
+def data_pointer(context, builder, array_type, array):
+    """Address of an array's first element."""
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def emit_load(builder, pointer):
+    """LANES floats from an address without alignment."""
+    return builder.load(builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+
+
+def emit_store(builder, vector, pointer):
+    """LANES floats to an address without alignment."""
+    builder.store(vector, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+
+
+def emit_prefetch(builder, pointer):
+    """Ask for the cache line at an address, to be written to."""
+    byte_pointer = ir.IntType(8).as_pointer()
+    signature = ir.FunctionType(ir.VoidType(), [byte_pointer, INT32, INT32, INT32])
+    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    for_write, keep, data = INT32(1), INT32(3), INT32(1)
+    builder.call(function, [builder.bitcast(pointer, byte_pointer), for_write, keep, data])
+
+
+def emit_broadcast(builder, pointer):
+    """LANES copies of the float at an address."""
+    first = builder.insert_element(
+        ir.Constant(VECTOR, ir.Undefined), builder.load(pointer, align=4), INT32(0)
+    )
+    every_lane_first = ir.Constant(ir.VectorType(INT32, LANES), None)
+    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), every_lane_first)
+
+
+def emit_fma(builder, a, b, c):
+    """A * b + c, rounded once where the processor can."""
+    name = f"{_MULTIPLY_ADD}.{'f32' if a.type == FLOAT else f'v{LANES}f32'}"
+    signature = ir.FunctionType(a.type, [a.type] * 3)
+    function = cgutils.get_or_insert_function(builder.module, signature, name)
+    return builder.call(function, [a, b, c])
+
+
+# --------------------------------------------------------------------------------- scalar pieces
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """A * b + c in float32; a loop of them is vectorised."""
+
+    def codegen(context, builder, signature, args):
+        return emit_fma(builder, *args)
+
+    return types.float32(types.float32, types.float32, types.float32), codegen
+
+
+@intrinsic
+def nearest_integer(typingctx, x):
+    """The nearest integer, as float32."""
+
+    def codegen(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(FLOAT, [FLOAT]), "llvm.rint.f32"
+        )
+        return builder.call(function, args)
+
+    return types.float32(types.float32), codegen
+
+
+@intrinsic
+def scale_by_power_of_two(typingctx, x, n):
+    """X * 2**n for a float32 n that is an integer: adds n to the exponent's bits."""
+
+    def codegen(context, builder, signature, args):
+        x, n = args
+        exponent = builder.shl(builder.fptosi(n, INT32), INT32(23))
+        return builder.bitcast(builder.add(builder.bitcast(x, INT32), exponent), FLOAT)
+
+    return types.float32(types.float32, types.float32), codegen
+
+
+LOG2_E = np.float32(1.4426950408889634)
+# ln 2 in two parts: the first has 9 significant bits, so that n * LN2_HIGH is exact.
+LN2_HIGH = np.float32(0.693359375)
+LN2_LOW = np.float32(-0.00021219444005471377)
+# Below, the result would be a denormal number: 0 instead. Above, it is infinite.
+EXP_LOWEST = np.float32(-126 * 0.6931471805599453)
+EXP_HIGHEST = np.float32(88.72283)
+# (exp(r) - 1 - r) / r**2 on |r| <= ln 2 / 2: minimax (Lawson's iteration), within 3.1e-9 of
+# exp(r) in relative terms before rounding.
+C0 = np.float32(0.49999993)
+C1 = np.float32(0.16666521)
+C2 = np.float32(0.04166839)
+C3 = np.float32(0.00836872)
+C4 = np.float32(0.00138146)
+ONE = np.float32(1)
+ZERO = np.float32(0)
+HUGE = np.float32(3e38)
+
+
+@exact
+def exp(x):
+    """Exp of a float32, without a call or a branch: relative error at most 1e-7 or so.
+
+    exp(x) = 2**n exp(r) with x = n ln 2 + r. NaN stays NaN; below -87.34 the result is 0.
+    """
+    n = nearest_integer(x * LOG2_E)
+    r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
+    p = fma(r, fma(r, fma(r, fma(r, C4, C3), C2), C1), C0)
+    p = fma(r * r, p, r) + ONE
+    y = scale_by_power_of_two(p, n)
+    y = ZERO if x < EXP_LOWEST else y
+    # HUGE * x: infinite above the range, and NaN for NaN, which fails the comparison
+    return y if x <= EXP_HIGHEST else HUGE * x

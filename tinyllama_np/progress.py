@@ -1,0 +1,85 @@
+"""How far a study has come: a bar on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from tinyllama_np.telemetry import last_row
+from tinyllama_np.train import RunJob
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Shows tokens, the training loss of the runs at work, tokens/s and the time left.
+
+    Parameters
+    ----------
+    jobs : sequence of RunJob
+    total : int
+        Tokens of all runs together.
+    """
+
+    def __init__(self, jobs: Sequence[RunJob], total: int) -> None:
+        self._jobs = jobs
+        self._total = total
+        self._started = time.monotonic()
+        self._first: int | None = None
+        self._shown = -SECONDS_BETWEEN_LINES
+        self._bar = tqdm(
+            total=total,
+            unit="token",
+            unit_scale=True,
+            smoothing=0.1,
+            disable=not sys.stderr.isatty(),
+            file=sys.stderr,
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def update(self, tokens: int) -> None:
+        """Show that all runs together have seen `tokens`."""
+        if self._first is None:  # a resumed study does not begin at 0
+            self._first = tokens
+            self._bar.initial = self._bar.n = tokens
+        if not self._bar.disable:
+            self._bar.set_postfix_str(self._losses(), refresh=False)
+            self._bar.update(tokens - self._bar.n)
+        elif time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
+            self._shown = time.monotonic()
+            print(self._line(tokens), file=sys.stderr, flush=True)
+
+    def _line(self, tokens: int) -> str:
+        elapsed = time.monotonic() - self._started
+        rate = (tokens - (self._first or 0)) / elapsed if elapsed > 0 else 0.0
+        parts = [f"{tokens / self._total:4.0%}  {tokens:,} of {self._total:,} tokens"]
+        if rate > 0:
+            left = (self._total - tokens) / rate
+            parts += [f"{rate:,.0f} tokens/s", f"{format_seconds(left)} left"]
+        parts.append(self._losses())
+        return "  ".join(part for part in parts if part)
+
+    def _losses(self) -> str:
+        shown = []
+        for job in self._jobs:
+            row = last_row(job.folder / "steps.csv")
+            if row is not None and int(row["step"]) < job.train.steps:
+                shown.append(f"{job.condition}/{job.train.seed} {float(row['train_loss']):.3f}")
+        return "loss " + ", ".join(shown) if shown else ""
+
+
+def format_seconds(seconds: float) -> str:
+    """`42 s`, `12 min` or `3 h 05 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,96 @@
+"""The one seam to the disk: every file that a run writes passes through here.
+
+A file either has its old content or its new one, never a part: new content goes to a temporary
+file beside the old one, is flushed to the disk, and takes the old one's name in one step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+TEMPORARY_SUFFIX = ".partial"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the file `path` by `data` so that a crash leaves the old or the new content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    with open(temporary, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    flush_folder(path.parent)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """`write_atomic` of UTF-8 text, line ends as given."""
+    write_atomic(path, text.encode("utf-8"))
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add UTF-8 `text` to the end of the file `path`, made with its folder if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def flush_file(path: Path) -> None:
+    """Ask the system to put the file's content on the disk."""
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Put a folder's entries (new names) on the disk, where the system knows how to."""
+    if os.name == "nt":  # Windows cannot open a folder for this
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Give a finished folder its name in one step; a folder of that name is replaced."""
+    for file in sorted(temporary.iterdir()):
+        flush_file(file)
+    flush_folder(temporary)
+    if final.exists():
+        remove_folder(final)
+    os.rename(temporary, final)
+    flush_folder(final.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and what is in it; its name goes first, so that none sees a part of it."""
+    doomed = folder.with_name(f".{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    os.rename(folder, doomed)
+    shutil.rmtree(doomed)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that a killed process left in `folder`."""
+    if not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of the file's content, read in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

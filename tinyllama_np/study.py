@@ -1,0 +1,285 @@
+"""A study: every condition with every seed, on one text, over any `concurrent.futures` executor.
+
+A run is a pure function of its job, so the runs may go on in any order, on any number of workers.
+The parent learns of their progress from the files they write, which works across machines too.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tinyllama_np.config import ConfigError, CorpusConfig, StudyConfig
+from tinyllama_np.corpus.synthetic import generate_stories
+from tinyllama_np.corpus.text import read_stories, split_stories, without_stories
+from tinyllama_np.corpus.tokens import open_token_file, write_token_file
+from tinyllama_np.parameters import parameter_count
+from tinyllama_np.storage import TEMPORARY_SUFFIX, flush_folder, sha256_file, write_text_atomic
+from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
+from tinyllama_np.train import FAILED, STOPPED, RunJob, run_folder, train_run
+from tokenizer import Tokenizer
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Where the text files lie on this machine; the study itself knows only names and hashes."""
+
+    files: tuple[Path, ...] = ()
+    valid_files: tuple[Path, ...] = ()
+
+    def describe(self, corpus: CorpusConfig) -> CorpusConfig:
+        """`corpus` with base name and SHA-256 of the files."""
+        return CorpusConfig(
+            files=_identify(self.files),
+            valid_files=_identify(self.valid_files),
+            synthetic_stories=corpus.synthetic_stories,
+            synthetic_seed=corpus.synthetic_seed,
+            valid_fraction=corpus.valid_fraction,
+        )
+
+
+def _identify(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    return tuple((path.name, sha256_file(path)) for path in paths)
+
+
+def versions() -> dict[str, str]:
+    """What the numbers depend on beside the configuration."""
+    found = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
+    for package in ("tinyllama-np", "numpy", "numba", "llvmlite", "regex"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a source tree that is not installed
+            found[package] = "not installed"
+    return found
+
+
+def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say) -> None:
+    """Make the folder of a study: tokenizer, token files and study.json; or find it made already.
+
+    Everything is built in a folder beside `out` first, so that a text that cannot serve leaves
+    nothing behind.
+
+    Raises
+    ------
+    ConfigError
+        If `out` holds another study or something else.
+    CorpusError
+        If the text cannot serve.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; name a folder for the study")
+    if (out / "study.json").exists():
+        _check_same_study(config, out)
+        open_token_file(out / "data" / "train.bin")
+        open_token_file(out / "data" / "valid.bin")
+        return
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(
+            f"folder {out} holds files but no study.json; name a new or an empty folder"
+        )
+    staging = out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
+    if staging.exists():
+        shutil.rmtree(staging)
+    try:
+        _build(config, texts, staging, say)
+        out.mkdir(parents=True, exist_ok=True)
+        out.rmdir()  # an empty folder gives way to the new one
+        staging.rename(out)
+        flush_folder(out.parent)
+    finally:
+        if staging.exists():
+            shutil.rmtree(staging)
+
+
+def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
+    train, valid = _stories(config.corpus, texts, say)
+    say(f"training the tokenizer ({config.model.vocab_size} tokens) on {len(train):,} stories")
+    tokenizer = Tokenizer.train(train, config.model.vocab_size)
+    say("encoding the text")
+    runs = [c.apply(config.model, config.train)[1] for c in config.conditions]
+    limits = [run.train_tokens for run in runs]
+    limit = None if None in limits else max(n for n in limits if n is not None)
+    data = folder / "data"
+    ring = write_token_file(data / "train.bin", train, tokenizer, max_tokens=limit)
+    held_out = write_token_file(data / "valid.bin", valid, tokenizer)
+    longest = max(run.sequence_length for run in runs)
+    for name, info in (("training", ring), ("validation", held_out)):
+        if info.tokens <= longest:
+            raise ConfigError(
+                f"the {name} text has {info.tokens} tokens, but sequence_length={longest} needs "
+                f"at least {longest + 1}; give more text or shorter sequences"
+            )
+    tokenizer.save(folder / "tokenizer.json")
+    study = {
+        "config": config.to_dict(),
+        "config_hash": config.sha256,
+        "parameters": parameter_count(config.model),
+        "data": {
+            "train": {"stories": ring.stories, "tokens": ring.tokens, "bytes": ring.text_bytes},
+            "valid": {
+                "stories": held_out.stories,
+                "tokens": held_out.tokens,
+                "bytes": held_out.text_bytes,
+            },
+        },
+        "versions": versions(),
+    }
+    write_text_atomic(folder / "study.json", json.dumps(study, indent=2) + "\n")
+    say(
+        f"text: {ring.tokens:,} training tokens in {ring.stories:,} stories, "
+        f"{held_out.tokens:,} validation tokens"
+    )
+
+
+def _stories(corpus: CorpusConfig, texts: Texts, say: Say) -> tuple[list[str], list[str]]:
+    if texts.files:
+        stories = read_stories(texts.files)
+    else:
+        say(f"writing {corpus.synthetic_stories:,} stories (the embedded corpus)")
+        stories = generate_stories(corpus.synthetic_stories, corpus.synthetic_seed)
+    if not texts.valid_files:
+        return split_stories(stories, corpus.valid_fraction, seed=0)
+    valid, dropped = without_stories(stories, read_stories(texts.valid_files))
+    if dropped:
+        say(f"{dropped:,} validation stories left out: they stand in the training text too")
+    return stories, valid
+
+
+def _check_same_study(config: StudyConfig, out: Path) -> None:
+    path = out / "study.json"
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))["config"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); name another folder") from None
+    differences = [
+        f"{name} is {old} there and {new} here"
+        for name, old, new in _differences(there, config.to_dict())
+    ]
+    if differences:
+        raise ConfigError(
+            f"folder {out} holds another study: {'; '.join(differences)}. "
+            "Name another folder, or give the same settings to continue it"
+        )
+
+
+def _differences(a: Any, b: Any, name: str = "") -> list[tuple[str, str, str]]:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        found = []
+        for key in sorted({*a, *b}):
+            below = f"{name}.{key}" if name else str(key)
+            found += _differences(a.get(key), b.get(key), below)
+        return found
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    return [] if same else [(name, json.dumps(a), json.dumps(b))]
+
+
+def run_jobs(
+    config: StudyConfig,
+    out: Path,
+    *,
+    threads: int = 1,
+    keep_checkpoints: str = "last",
+    deadline: float | None = None,
+) -> list[RunJob]:
+    """The study's runs: all seeds of a condition, then the next condition."""
+    return [
+        RunJob(
+            study_folder=out,
+            condition=condition.name,
+            model=model,
+            train=train,
+            threads=threads,
+            keep_checkpoints=keep_checkpoints,
+            deadline=deadline,
+        )
+        for condition in config.conditions
+        for seed in config.seeds
+        for model, train in [config.run_config(condition, seed)]
+    ]
+
+
+def run_study(
+    jobs: Sequence[RunJob],
+    executor: Executor,
+    *,
+    report: Callable[[int], None] = lambda tokens: None,
+    stop_requested: Callable[[], bool] = lambda: False,
+    poll_seconds: float = 0.5,
+) -> list[dict[str, Any]]:
+    """Carry out all runs.
+
+    Parameters
+    ----------
+    jobs : sequence of RunJob
+    executor : concurrent.futures.Executor
+        Its workers see the study's folder.
+    report : callable
+        Called every `poll_seconds` with the tokens that all runs have seen.
+    stop_requested : callable
+        When it returns True, the runs are asked to stop at a checkpoint.
+
+    Returns
+    -------
+    list of dict
+        The outcomes, in the order of the jobs. A run that raised has the status "failed" and the
+        others go on.
+    """
+    stop_file = jobs[0].stop_file
+    stop_file.unlink(missing_ok=True)
+    futures = [executor.submit(train_run, job) for job in jobs]
+    pending: set[Future[dict[str, Any]]] = set(futures)
+    while pending:
+        _, pending = wait(pending, timeout=poll_seconds, return_when=FIRST_COMPLETED)
+        report(sum(tokens_seen(job) for job in jobs))
+        if stop_requested() and not stop_file.exists():
+            stop_file.touch()
+            for future in pending:
+                future.cancel()
+    stop_file.unlink(missing_ok=True)
+    return [_outcome(future, job) for future, job in zip(futures, jobs, strict=True)]
+
+
+def _outcome(future: Future[dict[str, Any]], job: RunJob) -> dict[str, Any]:
+    if future.cancelled():
+        return {"status": STOPPED, "step": 0, "tokens_seen": tokens_seen(job), "message": ""}
+    error = future.exception()
+    if error is None:
+        return future.result()
+    outcome = {
+        "status": FAILED,
+        "step": tokens_seen(job) // job.train.tokens_per_step,
+        "tokens_seen": tokens_seen(job),
+        "message": f"{type(error).__name__}: {error}",
+    }
+    write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
+    return outcome
+
+
+def tokens_seen(job: RunJob) -> int:
+    """Tokens that a run has trained on so far, by its steps.csv."""
+    row = last_row(job.folder / "steps.csv")
+    return int(row["tokens_seen"]) if row else 0
+
+
+def collect_intervals(jobs: Sequence[RunJob], out: Path) -> Path:
+    """Write the study's intervals.csv from those of its runs."""
+    lines = [",".join(INTERVAL_COLUMNS) + "\n"]
+    for job in jobs:
+        for row in read_rows(run_folder(out, job.condition, job.train.seed) / "intervals.csv"):
+            lines.append(format_row(row, INTERVAL_COLUMNS))
+    path = out / "intervals.csv"
+    write_text_atomic(path, "".join(lines))
+    return path

@@ -1,0 +1,368 @@
+"""One run: a model of one seed trained on its budget, measured at every interval.
+
+The state between two steps is (step, weights, moments) alone: batches and learning rate are
+functions of the step, and what a resumed run needs of its own past telemetry it reads back from the
+CSV files, in which numbers lose no bits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyllama_np.backend import get_backend
+from tinyllama_np.checkpoint import (
+    checkpoint_folders,
+    latest_checkpoint,
+    restore,
+    save_checkpoint,
+)
+from tinyllama_np.config import ModelConfig, TrainConfig
+from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
+from tinyllama_np.corpus.tokens import open_token_file
+from tinyllama_np.evaluate import Evaluation, evaluate
+from tinyllama_np.generate import generate
+from tinyllama_np.lanes import Lanes, mean_loss
+from tinyllama_np.ops import IntArray
+from tinyllama_np.optimizer import Optimizer
+from tinyllama_np.parameters import Parameters
+from tinyllama_np.schedule import learning_rate
+from tinyllama_np.storage import append_text, remove_folder, remove_leftovers, write_text_atomic
+from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS, TIMING_COLUMNS, CsvLog
+from tokenizer import Tokenizer
+
+FINISHED, STOPPED, DIVERGED, FAILED = "finished", "stopped", "diverged", "failed"
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """All that a worker process needs to carry out one run."""
+
+    study_folder: Path
+    condition: str
+    model: ModelConfig
+    train: TrainConfig
+    threads: int = 1
+    keep_checkpoints: str = "last"
+    deadline: float | None = None  # time.time() at which to stop at a checkpoint
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's files go."""
+        return run_folder(self.study_folder, self.condition, self.train.seed)
+
+    @property
+    def stop_file(self) -> Path:
+        """While this file exists, runs stop at their next step."""
+        return self.study_folder / ".stop"
+
+
+def run_folder(study_folder: Path, condition: str, seed: int) -> Path:
+    """runs/<condition>/seed-<k> of a study."""
+    return study_folder / "runs" / condition / f"seed-{seed}"
+
+
+def training_ring(
+    tokens: IntArray, train_tokens: int | None, end_of_text: int
+) -> NDArray[np.uint16]:
+    """The first `train_tokens` tokens (all if None), closed by an end of text.
+
+    So a condition with fewer unique tokens trains on what a study of its own would have.
+    """
+    ring: NDArray[np.uint16] = np.array(tokens[:train_tokens], dtype=np.uint16)
+    ring[-1] = end_of_text
+    return ring
+
+
+@dataclass
+class _Clock:
+    """Seconds spent since the last interval, by what they were spent on."""
+
+    started: float = field(default_factory=time.perf_counter)
+    forward_backward: float = 0.0
+    optimizer: float = 0.0
+
+
+def train_run(job: RunJob) -> dict[str, Any]:
+    """Carry out a run from where its newest checkpoint left it.
+
+    Returns
+    -------
+    dict
+        The outcome, as in the run's outcome.json: status "finished", "stopped" (by request or time
+        limit; run it again to go on) or "diverged" (a loss or gradient was not finite), the step
+        and tokens reached and a message.
+    """
+    outcome_file = job.folder / "outcome.json"
+    if outcome_file.exists():
+        outcome: dict[str, Any] = json.loads(outcome_file.read_text(encoding="utf-8"))
+        if outcome["status"] in (FINISHED, DIVERGED):
+            return outcome
+    with _Run(job) as run:
+        outcome = run.carry_out()
+    write_text_atomic(outcome_file, json.dumps(outcome, indent=2) + "\n")
+    return outcome
+
+
+class _Run:
+    """A run in progress."""
+
+    def __init__(self, job: RunJob) -> None:
+        self.job, self.train, self.model = job, job.train, job.model
+        t = self.train
+        folder = job.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = folder / "checkpoints"
+        remove_leftovers(folder)
+        remove_leftovers(self.checkpoints)
+
+        data = job.study_folder / "data"
+        self.tokenizer = Tokenizer.load(job.study_folder / "tokenizer.json")
+        self.byte_lengths = self.tokenizer.token_byte_lengths()
+        ring = training_ring(
+            open_token_file(data / "train.bin").tokens, t.train_tokens, self.tokenizer.end_of_text
+        )
+        valid = open_token_file(data / "valid.bin").tokens
+        self.ring_tokens = len(ring)
+        data_seed = t.seed if t.data_seed is None else t.data_seed
+        self.batches = BatchSource(ring, t.batch_size, t.sequence_length, data_seed)
+        self.valid_windows = consecutive_windows(valid, t.valid_tokens, t.sequence_length)
+        self.sample_windows = consecutive_windows(ring, t.valid_tokens, t.sequence_length)
+
+        self.lanes = Lanes(
+            self.model,
+            time=t.sequence_length,
+            micro_batch=t.micro_batch_size,
+            lanes=t.gradient_lanes,
+            threads=job.threads,
+            backend=get_backend(t.backend),
+        )
+        init_seed = t.seed if t.init_seed is None else t.init_seed
+        self.weights = Parameters.initial(self.model, init_seed)
+        self.optimizer = Optimizer(self.model, t)
+        self.step = -1  # nothing measured yet
+        checkpoint = latest_checkpoint(self.checkpoints)
+        if checkpoint is not None:
+            restore(checkpoint, self.weights, self.optimizer)
+            self.step = checkpoint.state["step"]
+        self.lanes.use_weights(self.weights.views)
+        self._open_logs()
+        self.clock = _Clock()
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lanes.close()
+
+    def _open_logs(self) -> None:
+        folder = self.job.folder
+        self.steps_log = CsvLog(folder / "steps.csv", STEP_COLUMNS)
+        self.intervals_log = CsvLog(folder / "intervals.csv", INTERVAL_COLUMNS)
+        self.timing_log = CsvLog(folder / "timing.csv", TIMING_COLUMNS)
+        self.samples_file = folder / "samples.jsonl"
+        steps = self.steps_log.restart(self.step)
+        intervals = self.intervals_log.restart(self.step)
+        self.timing_log.restart(self.step)
+        self._restart_samples()
+        self.interval = len(intervals)  # the next to be measured
+        measured = int(intervals[-1]["step"]) if intervals else 0
+        # (loss, gradient norm) of the steps since the last interval, for its means
+        self.recent = [
+            (float(row["train_loss"]), float(row["grad_norm"]))
+            for row in steps
+            if int(row["step"]) > measured
+        ]
+
+    def _restart_samples(self) -> None:
+        lines = []
+        if self.samples_file.exists():
+            text = self.samples_file.read_text(encoding="utf-8")
+            for line in text[: text.rfind("\n") + 1].splitlines(keepends=True):
+                if json.loads(line)["step"] <= self.step:
+                    lines.append(line)
+        write_text_atomic(self.samples_file, "".join(lines))
+
+    def carry_out(self) -> dict[str, Any]:
+        """Train to the end, or until asked to stop."""
+        if self.step < 0:
+            self.step = 0
+            self.measure_interval()
+        with _StopOnSignals() as signals:
+            while self.step < self.train.steps:
+                if self._should_stop(signals):
+                    self.save()
+                    return self.outcome(STOPPED, "stopped on request; run again to go on")
+                problem = self.take_step()
+                if problem:
+                    return self.outcome(DIVERGED, problem)
+                if self.step == self.train.interval_step(self.interval):
+                    self.measure_interval()
+        return self.outcome(FINISHED, "")
+
+    def take_step(self) -> str:
+        """One update; returns a message if loss or gradient are not finite, else ""."""
+        t, clock = self.train, self.clock
+        started = time.perf_counter()
+        inputs, targets = self.batches.batch(self.step)
+        loss = mean_loss(self.lanes.loss_and_gradient(inputs, targets))
+        backward_done = time.perf_counter()
+        norm = self.optimizer.gradient_norm(self.lanes)
+        step = self.step + 1
+        rate = learning_rate(step, t)
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        clipped = False
+        if finite:
+            clipped = self.optimizer.update(
+                self.weights, self.lanes, step=step, learning_rate=rate, norm=norm
+            )
+            self.lanes.use_weights(self.weights.views)
+        clock.forward_backward += backward_done - started
+        clock.optimizer += time.perf_counter() - backward_done
+        self.step = step
+        self.recent.append((loss, norm))
+        self.steps_log.add(
+            **self._position(), lr=rate, train_loss=loss, grad_norm=norm, clipped=int(clipped)
+        )
+        if finite:
+            return ""
+        return (
+            f"step {step}: training loss {loss} and gradient norm {norm} must be finite; the step "
+            "was not applied. Lower the learning rate or clip harder"
+        )
+
+    def measure_interval(self) -> None:
+        """Evaluate, write the interval's rows and sample texts, and checkpoint."""
+        started = time.perf_counter()
+        valid = self._evaluate(self.valid_windows)
+        train_sample = self._evaluate(self.sample_windows)
+        losses, norms = zip(*self.recent, strict=True) if self.recent else ((), ())
+        self.intervals_log.add(
+            condition=self.job.condition,
+            seed=self.train.seed,
+            interval=self.interval,
+            **self._position(),
+            lr=learning_rate(self.step, self.train) if self.step else None,
+            train_loss=math.fsum(losses) / len(losses) if losses else None,
+            train_sample_loss=train_sample.loss,
+            val_loss=valid.loss,
+            val_perplexity=valid.perplexity,
+            bits_per_byte=valid.bits_per_byte,
+            grad_norm=math.fsum(norms) / len(norms) if norms else None,
+            flops=self.step
+            * self.train.tokens_per_step
+            * self.model.training_flops_per_token(self.train.sequence_length),
+        )
+        self._write_samples()
+        self._write_timing(time.perf_counter() - started)
+        self.interval += 1
+        self.recent = []
+        self.clock = _Clock()
+        self.save()
+
+    def save(self) -> None:
+        """Checkpoint the state after `step`, once the telemetry up to it is on the disk."""
+        for log in (self.steps_log, self.intervals_log, self.timing_log):
+            log.flush()
+        folder = self.checkpoints / f"step-{self.step:06d}"
+        save_checkpoint(
+            folder,
+            config=self.model,
+            tokenizer=self.tokenizer,
+            weights=self.weights,
+            optimizer=self.optimizer,
+            state={**self._position(), "seed": self.train.seed, "train": self.train.to_dict()},
+        )
+        if self.job.keep_checkpoints == "last":
+            for other in checkpoint_folders(self.checkpoints):
+                if other != folder:
+                    remove_folder(other)
+
+    def outcome(self, status: str, message: str) -> dict[str, Any]:
+        """What outcome.json says."""
+        tokens = self.step * self.train.tokens_per_step
+        return {"status": status, "step": self.step, "tokens_seen": tokens, "message": message}
+
+    def _position(self) -> dict[str, Any]:
+        tokens = self.step * self.train.tokens_per_step
+        return {"step": self.step, "tokens_seen": tokens, "epoch": tokens / self.ring_tokens}
+
+    def _evaluate(self, windows: tuple[Any, Any]) -> Evaluation:
+        return evaluate(self.lanes, *windows, self.byte_lengths)
+
+    def _write_samples(self) -> None:
+        t = self.train
+        for number, prompt in enumerate(t.sample_prompts if t.sample_tokens else ()):
+            ids = self.tokenizer.encode(prompt)
+            room = self.model.max_position_embeddings - len(ids)
+            new = generate(
+                self.weights.views,
+                ids,
+                self.model,
+                max_new_tokens=max(0, min(t.sample_tokens, room)),
+                temperature=t.sample_temperature,
+                stop_token=self.tokenizer.end_of_text,
+                rng=np.random.default_rng([t.seed, self.step, number]),
+            )
+            entry = {
+                "interval": self.interval,
+                "step": self.step,
+                "tokens_seen": self.step * t.tokens_per_step,
+                "prompt": prompt,
+                "text": self.tokenizer.decode([i for i in new if i != self.tokenizer.end_of_text]),
+            }
+            append_text(self.samples_file, json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def _write_timing(self, evaluation: float) -> None:
+        training = self.clock.forward_backward + self.clock.optimizer
+        tokens = len(self.recent) * self.train.tokens_per_step
+        self.timing_log.add(
+            step=self.step,
+            wall_s=round(time.perf_counter() - self.clock.started, 4),
+            tokens_per_s=round(tokens / training, 1) if training else None,
+            forward_backward_s=round(self.clock.forward_backward, 4),
+            optimizer_s=round(self.clock.optimizer, 4),
+            evaluation_s=round(evaluation, 4),
+            threads=self.lanes.threads,
+        )
+
+    def _should_stop(self, signals: _StopOnSignals) -> bool:
+        deadline = self.job.deadline
+        late = deadline is not None and time.time() >= deadline
+        return late or signals.received or self.job.stop_file.exists()
+
+
+class _StopOnSignals:
+    """While it lasts, SIGINT and SIGTERM ask for a stop instead of breaking off a step."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _StopOnSignals:
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._receive)
+        except ValueError:  # not the main thread: whoever started it handles signals
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, *_: object) -> None:
+        self.received = True
+
+
+def worker_started() -> None:
+    """Make a worker process leave Ctrl-C to the runs: between two runs it has nothing to lose."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,18 @@
+"""A byte-level BPE tokenizer and its trainer.
+
+Reading order: byte_alphabet, pretokenize, train_naive, train, encode, tokenizer_json, tokenizer,
+huggingface, cli. Explained in docs/tokenizer.md.
+"""
+
+from tokenizer.huggingface import huggingface_tokenizer_config
+from tokenizer.pretokenize import END_OF_TEXT, iter_stories, pretokenize, split_stories
+from tokenizer.tokenizer import Tokenizer
+
+__all__ = [
+    "END_OF_TEXT",
+    "Tokenizer",
+    "huggingface_tokenizer_config",
+    "iter_stories",
+    "pretokenize",
+    "split_stories",
+]
