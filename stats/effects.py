@@ -23,7 +23,7 @@ from stats.measures import (
     wide,
 )
 
-DEPENDENT = ("val_loss", "val_perplexity", "volatility")
+DEPENDENT = {"val_loss": "loss", "val_perplexity": "perplexity", "volatility": "volatility"}
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,31 @@ def analyses_of_variance(telemetry: pd.DataFrame, settings: MeasureSettings) -> 
     there, so without interval 0 it starts one later.
     """
     rows, refusals = [], []
-    for dv in DEPENDENT:
+    last = int(telemetry["interval"].max())
+    for dv, name in DEPENDENT.items():
         for with_0 in (True, False):
             first = settings.first_volatility if dv == "volatility" else 0
             first += not with_0
+            if last - first < 1:
+                left = max(last - first + 1, 0)
+                where = "" if with_0 else " without interval 0"
+                refusals.append(
+                    f"No ANOVA of {name}{where}: it takes two intervals, {left or 'none'} is left."
+                )
+                continue
             cells = telemetry[telemetry["interval"] >= first]
-            last = int(telemetry["interval"].max())
-            where = f"intervals {first} to {last}" if first <= last else "no interval"
             try:
                 effect = rm_anova(cells, dv, within="interval", subject="seed").iloc[0]
                 flips = sign_flip_test(cells, dv, within="interval", subject="seed")
             except ValueError as error:
-                refusals.append(f"No ANOVA of {dv} over {where}: {error}.")
+                refusals.append(f"No ANOVA of {name} over intervals {first} to {last}: {error}.")
                 continue
             key = {"dv": dv, "intervals": f"{first}..{last}", "with_interval_0": with_0}
             rows.append({**key, **effect.to_dict(), "p_sign_flip": flips})
-    return AnovaResults(pd.DataFrame(rows), tuple(refusals))
+    table = pd.DataFrame(rows)
+    if len(table):
+        table = table.astype({"ddof1": "int64", "ddof2": "int64"})
+    return AnovaResults(table, tuple(refusals))
 
 
 def seed_table(telemetry: pd.DataFrame, settings: MeasureSettings) -> pd.DataFrame:
@@ -174,4 +183,3 @@ def gain_per_cpu_hour(
         keys = run[["condition", "seed", "interval"]]
         rows.append(keys.assign(cpu_hours=hours, gain_per_cpu_hour=gain))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-

@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from stats.descriptives import by_interval
@@ -116,27 +115,30 @@ def volatility(telemetry: pd.DataFrame, settings: MeasureSettings) -> Figure:
     figure, axes = _canvas(3.1)
     ax = axes[0]
     values, tokens = wide(telemetry, "volatility"), _millions(telemetry)
-    ax.set_yscale("log")
+    what = "losses" if settings.volatility_of == "levels" else "changes"
+    ax.set_ylabel(f"SD of the last {settings.volatility_window} {what} (nats)")
+    _tokens_axis(ax, telemetry)
+    if not np.isfinite(values).any():
+        return _nothing(figure, ax, f"defined from interval {settings.first_volatility} on")
+    _log_axis(ax)
     _plot_seeds(ax, tokens, values, BLUE)
     ax.plot(tokens, values.mean(axis=0), color=BLUE, lw=1.7)
+    _end_label(ax, tokens, values.mean(axis=0), "mean", BLUE)
     level = settings.stable_volatility * wide(telemetry, "val_loss").mean(axis=0)
+    if not level.all():
+        return figure
     ax.plot(tokens[1:], level[1:], color=VERMILION, lw=1.2, ls=(0, (4, 2)))
     ax.annotate(
         f"stable below\n{100 * settings.stable_volatility:g} % of the loss",
         (tokens[1], level[1]),
-        xytext=(0, -5),
+        xytext=(0, -9),
         textcoords="offset points",
         color=VERMILION,
         va="top",
         fontsize=8,
     )
-    lowest = np.nanmin([*values[np.isfinite(values)], *level[1:]])
-    ax.set_ylim(bottom=min(lowest / 1.2, level[1] / 2.6))
-    _end_label(ax, tokens, values.mean(axis=0), "mean", BLUE)
-    what = "losses" if settings.volatility_of == "levels" else "changes"
-    ax.set_ylabel(f"SD of the last {settings.volatility_window} {what} (nats)")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    _tokens_axis(ax, telemetry)
+    lowest = values[values > 0].min(initial=np.inf)
+    ax.set_ylim(bottom=min(lowest / 1.2, level[1] / 3.2))
     return figure
 
 
@@ -166,7 +168,16 @@ def backslides(telemetry: pd.DataFrame, settings: MeasureSettings) -> Figure:
     counts = np.isfinite(slides).sum(axis=1)
     for row in range(n):
         ax.text(k - 0.35, row, f"{counts[row]}", va="center", fontsize=8.5, color="#222222")
-    ax.text(k - 0.35, -0.75, "count", va="bottom", fontsize=8, color=GREY)
+    above = ("data", "axes fraction")
+    ax.annotate(
+        "count",
+        (k - 0.35, 1.0),
+        xycoords=above,
+        xytext=(0, 5),
+        fontsize=8,
+        color=GREY,
+        textcoords="offset points",
+    )
     seeds = sorted(telemetry["seed"].unique())
     ax.set_yticks(range(n), [f"seed {seed}" for seed in seeds])
     ax.set(xlim=(-0.5, k - 0.5), ylim=(n - 0.5, -0.5), xlabel="interval (white: no rise)")
@@ -187,17 +198,20 @@ def between_seeds(telemetry: pd.DataFrame, settings: MeasureSettings) -> Figure:
     figure, axes = _canvas(3.6, 2)
     spread = by_interval(telemetry, "val_loss", settings.confidence)
     tokens = _millions(telemetry)
+    _tokens_axis(axes[1], telemetry)
+    axes[0].tick_params(labelbottom=False)
     for ax, column, scale, label in (
         (axes[0], "sd", 1.0, "SD between seeds\n(nats)"),
         (axes[1], "cv", 100.0, "SD / mean (%)"),
     ):
         values = scale * spread[column].to_numpy(dtype=np.float64)
+        ax.set_ylabel(label)
+        if not np.isfinite(values).any():
+            _nothing(figure, ax, "one seed has no spread")
+            continue
         ax.fill_between(tokens, 0, values, color=SKY, alpha=0.25, lw=0)
         ax.plot(tokens, values, color=BLUE, lw=1.8, marker="o", ms=3)
         ax.set_ylim(bottom=0)
-        ax.set_ylabel(label)
-    _tokens_axis(axes[1], telemetry)
-    axes[0].tick_params(labelbottom=False)
     return figure
 
 
@@ -231,7 +245,7 @@ def marginal_gain(telemetry: pd.DataFrame, settings: MeasureSettings) -> Figure:
     threshold = settings.gain_threshold
     lows = [v for v in (threshold, positive.min(initial=np.inf)) if 0 < v < np.inf]
     floor = min(lows, default=1e-3) / 2.5
-    ax.set_yscale("log")
+    _log_axis(ax)
     ax.vlines(tokens[bought], floor / 1.4, positive, color=SKY, lw=3)
     ax.plot(tokens[bought], positive, "o", color=BLUE, ms=5)
     nothing = np.flatnonzero(gain == 0)
@@ -249,18 +263,9 @@ def marginal_gain(telemetry: pd.DataFrame, settings: MeasureSettings) -> Figure:
         )
     if threshold > 0:
         ax.axhline(threshold, color=VERMILION, lw=1.2, ls=(0, (4, 2)))
-        ax.text(
-            tokens[-1],
-            threshold * 1.12,
-            f"returns diminish below {threshold:g}",
-            color=VERMILION,
-            fontsize=8,
-            ha="right",
-            va="bottom",
-        )
+        _end_label(ax, tokens, np.full(len(tokens), threshold), f"below {threshold:g}", VERMILION)
     ax.set_ylim(floor / 1.4, max(positive.max(initial=threshold), threshold, floor) * 2)
     ax.set_ylabel("gain of the mean\n(nats a million tokens)")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     _tokens_axis(ax, telemetry)
     return figure
 
@@ -300,6 +305,21 @@ def _canvas(height: float, rows: int = 1, ratios: list[float] | None = None) -> 
     return figure, axes[:, 0]
 
 
+def _nothing(figure: Figure, ax: Axes, reason: str) -> Figure:
+    """An axis without data says why, instead of showing an empty scale."""
+    ax.set_yticks([])
+    ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center", color=GREY)
+    return figure
+
+
+def _log_axis(ax: Axes) -> None:
+    """A log axis with plain numbers, labelled at 1, 2 and 5 where a decade is not enough."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _millions(telemetry: pd.DataFrame) -> FloatArray:
     tokens = telemetry.groupby("interval")["tokens_seen"].first()
     return tokens.to_numpy(dtype=np.float64) / 1e6
@@ -326,10 +346,7 @@ def _trajectories(
         _plot_seeds(ax, tokens, wide(telemetry, column), colour)
     mean = spread["mean"].to_numpy(dtype=np.float64)
     if (spread["n"] > 1).any():
-        band: PolyCollection = ax.fill_between(
-            tokens, spread["ci_low"], spread["ci_high"], color=colour, alpha=0.18, lw=0
-        )
-        band.set_gid(f"band-{column}")
+        ax.fill_between(tokens, spread["ci_low"], spread["ci_high"], color=colour, alpha=0.18, lw=0)
     ax.plot(tokens, mean, color=colour, lw=1.7)
     _end_label(ax, tokens, mean, label or "mean", colour)
     if seeds and not label:
@@ -342,7 +359,7 @@ def _clip_start(
     """Let interval 0 run out of the axis where it would press the rest flat, and name it."""
     values = telemetry[telemetry["interval"] > 0][list(columns)].to_numpy(dtype=np.float64)
     start = telemetry[telemetry["interval"] == 0][columns[0]].mean()
-    if not np.isfinite(values).any():
+    if not np.isfinite(values).any() or telemetry["interval"].max() < 3:
         return
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     room = max(high - low, 1e-9)
@@ -366,6 +383,18 @@ def _mark_best(ax: Axes, telemetry: pd.DataFrame, column: str, template: str) ->
     tokens, mean = _millions(telemetry), wide(telemetry, column).mean(axis=0)
     best = int(best_interval(mean))
     ax.plot([tokens[best]], [mean[best]], "o", mfc="white", mec=VERMILION, mew=1.6, ms=7)
+    if best < len(mean) - 1:
+        ax.axvspan(tokens[best], tokens[-1], color="#F5F1E8", lw=0, zorder=0)
+        ax.annotate(
+            f"{tokens[-1] - tokens[best]:.2f} million tokens without gain",
+            (tokens[-1], 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4, 6),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=GREY,
+        )
     ax.annotate(
         f"best: interval {best}, {template.format(mean[best])}",
         (tokens[best], mean[best]),

@@ -215,9 +215,7 @@ def _refuse_duplicates(frame: pd.DataFrame) -> None:
         )
 
 
-def _complete_cells(
-    frame: pd.DataFrame, notices: list[str], drop_incomplete: bool
-) -> pd.DataFrame:
+def _complete_cells(frame: pd.DataFrame, notices: list[str], drop_incomplete: bool) -> pd.DataFrame:
     """Every run of a condition must have a finite loss at every interval 0..K of it."""
     missing = []
     for condition, rows in frame.groupby("condition", sort=False):

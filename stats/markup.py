@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from html import escape
 
 import pandas as pd
@@ -17,18 +18,19 @@ CSS = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); line-height: 1.55;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 46rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
+main { max-width: 56rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.01em; }
 h2 { font-size: 1.3rem; margin: 3rem 0 .8rem; padding-top: .9rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: 1.02rem; margin: 1.8rem 0 .5rem; }
+p, ul.verdict, figcaption, blockquote, .notice { max-width: 46rem; }
 p { margin: .6rem 0; }
 a { color: var(--accent); }
 .lead { color: var(--soft); margin-bottom: 1.2rem; }
 nav { font-size: .9rem; margin: 1rem 0 0; }
 nav a { margin-right: 1rem; white-space: nowrap; text-decoration: none; }
 nav a:hover { text-decoration: underline; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem;
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.2rem, 1fr)); gap: .7rem;
   margin: 1.4rem 0; padding: 0; list-style: none; }
 .facts li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   padding: .65rem .8rem; }
@@ -38,20 +40,22 @@ ul.verdict { padding-left: 1.15rem; }
 ul.verdict li { margin: .45rem 0; }
 .notice { background: var(--warn-page); border-left: 4px solid var(--warn); color: var(--ink);
   padding: .6rem .9rem; margin: 1rem 0; border-radius: .2rem; }
-figure { margin: 1.6rem 0; }
+figure { margin: 1.6rem 0; max-width: 46rem; }
 figure .card { background: #fff; border: 1px solid var(--line); border-radius: .5rem;
   padding: .6rem; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .9rem; margin-top: .5rem; }
 figcaption b { color: var(--ink); }
-.scroll { overflow-x: auto; margin: .8rem 0 1.2rem; }
-table { border-collapse: collapse; font-size: .84rem; min-width: 100%;
+.scroll { overflow-x: auto; margin: .4rem 0 1.2rem; }
+table { border-collapse: collapse; font-size: .82rem; min-width: 100%;
   font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding-bottom: .4rem; font-size: .9rem; }
-th, td { padding: .28rem .6rem; text-align: left; vertical-align: top;
+p.caption { color: var(--soft); font-size: .9rem; margin: 1.6rem 0 0; }
+th, td { padding: .25rem .5rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; border-bottom-width: 2px; vertical-align: bottom; }
-th.n, td.n { text-align: right; white-space: nowrap; }
+th.n, td.n { text-align: right; }
+td.n { white-space: nowrap; }
+td.n:first-child, th.n:first-child { text-align: left; }
 tr.best td { font-weight: 700; }
 blockquote { margin: .5rem 0 1.2rem; padding: .6rem 1rem; background: var(--card);
   border: 1px solid var(--line); border-radius: .5rem; white-space: pre-wrap;
@@ -87,12 +91,19 @@ def section(anchor: str, heading: str, body: str) -> str:
 
 def paragraph(text: str, css: str = "") -> str:
     """Escaped text in a p element."""
-    return f"<p{f' class={css!r}' if css else ''}>{escape(text)}</p>\n"
+    return f"<p{f' class={css!r}' if css else ''}>{_prose(text)}</p>\n"
+
+
+def _prose(text: str) -> str:
+    """Escaped, with no line break inside "p < .001" or "95 %"."""
+    return re.sub(
+        r" (=|&lt;|&gt;|%)( ?)", lambda m: f"&nbsp;{m[1]}{m[2] and '&nbsp;'}", escape(text)
+    )
 
 
 def bullets(lines: list[str], css: str) -> str:
     """Escaped lines in a ul element."""
-    return f'<ul class="{css}">\n{"".join(f"<li>{escape(x)}</li>" for x in lines)}\n</ul>\n'
+    return f'<ul class="{css}">\n{"".join(f"<li>{_prose(x)}</li>" for x in lines)}\n</ul>\n'
 
 
 def facts(pairs: list[tuple[str, str]]) -> str:
@@ -113,17 +124,28 @@ def figure(svg: bytes, alt: str, title: str, caption: str) -> str:
 
 def table(frame: pd.DataFrame, caption: str = "", bold_row: int | None = None) -> str:
     """`frame` as a table that scrolls sideways where the window is narrow."""
-    side = [' class="n"' if is_numeric(frame[name]) else "" for name in frame.columns]
-    head = "".join(f"<th{c}>{escape(str(name))}</th>" for name, c in zip(frame.columns, side))
+    columns = list(frame.columns)
+    side = [' class="n"' if _flush_right(frame[name]) else "" for name in columns]
+    head = "".join(
+        f"<th{css}>{escape(str(name))}</th>" for name, css in zip(columns, side, strict=True)
+    )
     rows = []
     for number, row in enumerate(frame.itertuples(index=False, name=None)):
-        cells = "".join(f"<td{c}>{escape(readable(v))}</td>" for v, c in zip(row, side))
+        cells = "".join(
+            f"<td{css}>{escape(readable(v))}</td>" for v, css in zip(row, side, strict=True)
+        )
         rows.append(f"<tr{' class=best' if number == bold_row else ''}>{cells}</tr>\n")
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    title = f'<p class="caption">{escape(caption)}</p>\n' if caption else ""
     return (
-        f'<div class="scroll"><table>{title}<thead><tr>{head}</tr></thead>\n'
+        f'{title}<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{''.join(rows)}</tbody></table></div>\n"
     )
+
+
+def _flush_right(column: pd.Series) -> bool:
+    """Numbers, and texts that were numbers: p values, percentages."""
+    texts = [str(value) for value in column]
+    return is_numeric(column) or all(re.fullmatch(r"(< |> )?[.\d,]*", t) for t in texts)
 
 
 def quotation(prompt: str, text: str) -> str:

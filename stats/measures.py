@@ -263,9 +263,7 @@ def _measures_of_run(
     columns: dict[str, Any] = {
         "val_perplexity": rows["val_perplexity"].fillna(np.exp(rows["val_loss"])),
         "change": rises,
-        "volatility": rolling_volatility(
-            loss, settings.volatility_window, settings.volatility_of
-        ),
+        "volatility": rolling_volatility(loss, settings.volatility_window, settings.volatility_of),
         "backslide": slides,
         "backslide_size": np.where(slides, rises, np.nan),
         "best_so_far": best_so_far(loss),

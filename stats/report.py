@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from stats import markup
 from stats.io import RunFolder
 from stats.measures import MeasureSettings, best_interval, wide
-from stats.wording import count, million
+from stats.wording import count, million, unit_fraction
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "loss": (
@@ -57,22 +56,8 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-ANOVA_COLUMNS = {
-    "dv": "measure",
-    "intervals": "intervals",
-    "ddof1": "ddof1",
-    "ddof2": "ddof2",
-    "F": "F",
-    "p_unc": "p_unc",
-    "eps": "eps",
-    "p_GG_corr": "p_GG_corr",
-    "eps_HF": "eps_HF",
-    "p_HF_corr": "p_HF_corr",
-    "p_LB": "p_LB",
-    "p_sign_flip": "p_sign_flip",
-    "ng2": "ng2",
-    "np2": "np2",
-}
+ANOVA_COLUMNS = ("dv", "intervals", "ddof1", "ddof2", "F", "p_unc", "eps", "p_GG_corr", "eps_HF")
+ANOVA_COLUMNS += ("p_HF_corr", "p_LB", "p_sign_flip", "ng2", "np2")
 
 METHOD = (
     "Each seed is a subject, each measuring interval a level of one within-subject factor. "
@@ -147,7 +132,7 @@ def _opening(run: RunFolder, parts: list[ConditionReport]) -> str:
     pairs = [
         ("seeds", str(len(loss))),
         ("measuring intervals", str(loss.shape[1])),
-        ("tokens a seed", million(float(tokens))),
+        ("tokens a seed", f"{tokens / 1e6:.2f} M" if tokens >= 1e5 else f"{tokens:,}"),
         (f"lowest mean loss, interval {best}", f"{loss.mean(axis=0)[best]:.4f}"),
         ("mean loss at the end", f"{loss.mean(axis=0)[-1]:.4f}"),
     ]
@@ -207,28 +192,27 @@ def _figure(name: str, svg: bytes) -> str:
 
 def _tables(part: ConditionReport) -> str:
     best = int(part.summary["val_loss"].to_numpy().argmin())
+    summary = part.summary.drop(columns="condition")
+    summary["epoch"] = [f"{epoch:.1f}" if epoch == epoch else "" for epoch in summary["epoch"]]
+    seeds = part.seeds
     pieces = [
         markup.table(
-            part.summary.drop(columns="condition"),
-            "Means over seeds by interval; the best one in bold. val_loss_sd is between seeds, "
+            _spoken(summary),
+            "Means over seeds by interval; the best one in bold. val loss sd is between seeds, "
             "backslides counts seeds.",
             best,
         ),
-        markup.table(part.seeds, "Seeds one by one."),
+        markup.table(_spoken(seeds), "Seeds one by one; losses in nats."),
     ]
     if len(part.anova):
-        shown = part.anova[list(ANOVA_COLUMNS)].rename(columns=ANOVA_COLUMNS)
-        for name in [c for c in shown.columns if c.startswith("p_")]:
-            shown[name] = shown[name].map(_p_cell)
-        pieces.append(
-            markup.table(shown, "Repeated-measures analyses of variance (pingouin's column names).")
-        )
+        caption = "Repeated-measures analyses of variance, in pingouin's column names."
+        pieces.append(markup.table(_anova_cells(part.anova), caption))
         words = part.anova.drop_duplicates("sphericity")[["intervals", "sphericity"]]
         lines = [f"Intervals {a}: sphericity {b}." for a, b in words.to_numpy().tolist()]
         pieces.append(f"<p>{'<br>'.join(escape(line) for line in lines)}</p>\n")
     pieces.append(
         markup.table(
-            part.sensitivity,
+            _spoken(part.sensitivity),
             "How the counts move with each threshold, the others as set. A verdict that holds in "
             "one row only is a verdict about the threshold.",
         )
@@ -236,10 +220,28 @@ def _tables(part: ConditionReport) -> str:
     return "".join(pieces)
 
 
-def _p_cell(p: float) -> str:
-    if np.isnan(p):
-        return ""
-    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+def _spoken(frame: pd.DataFrame) -> pd.DataFrame:
+    """Column names in words, so that a heading can break."""
+    return frame.rename(columns=lambda name: str(name).replace("_", " "))
+
+
+def _anova_cells(anova: pd.DataFrame) -> pd.DataFrame:
+    """The ANOVA table as it is printed: whole degrees of freedom, p and ratios without a zero."""
+    shown = anova[list(ANOVA_COLUMNS)].rename(columns={"dv": "measure"})
+    for name in shown.columns:
+        if name.startswith("p_"):
+            shown[name] = [_below_1(p, "< .001" if p < 0.001 else "") for p in shown[name]]
+        elif name in ("eps", "eps_HF", "ng2", "np2"):
+            shown[name] = [_below_1(v, "> .999" if 0.9995 <= v < 1 else "") for v in shown[name]]
+        elif name.startswith("ddof"):
+            shown[name] = shown[name].astype("int64")
+        elif name == "F":
+            shown[name] = [f"{f:,.2f}" if f < 1e5 else f"{f:.3g}" for f in shown[name]]
+    return shown
+
+
+def _below_1(value: float, instead: str) -> str:
+    return instead or unit_fraction(value)
 
 
 def _samples(run: RunFolder, part: ConditionReport) -> str:

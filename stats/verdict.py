@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stats.descriptives import rise_from_best, t_interval
-from stats.effects import AnovaResults, mean_gain
+from stats.effects import DEPENDENT, AnovaResults, mean_gain
 from stats.measures import MeasureSettings, best_interval, diminishing_interval, wide
 from stats.wording import count, equals, joined, million, number, p_value, span
 
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 ALPHA = 0.05
-NAMES = {"val_loss": "Loss", "val_perplexity": "Perplexity", "volatility": "Volatility"}
 
 
 def verdict(
@@ -53,7 +55,7 @@ def verdict(
     ]
 
 
-def _plan(loss: np.ndarray, tokens: np.ndarray) -> list[str]:
+def _plan(loss: FloatArray, tokens: IntArray) -> list[str]:
     n, k = loss.shape
     return [
         f"{count(n, 'seed')} x {count(k, 'measuring interval')} = {count(n * k, 'observation')}, "
@@ -61,9 +63,7 @@ def _plan(loss: np.ndarray, tokens: np.ndarray) -> list[str]:
     ]
 
 
-def _best(
-    loss: np.ndarray, tokens: np.ndarray, epochs: np.ndarray, seeds: pd.DataFrame
-) -> list[str]:
+def _best(loss: FloatArray, tokens: IntArray, epochs: FloatArray, seeds: pd.DataFrame) -> list[str]:
     mean = loss.mean(axis=0)
     best = int(best_interval(mean))
     epoch = f", epoch {epochs[best]:.1f}" if np.isfinite(epochs[best]) else ""
@@ -82,7 +82,7 @@ def _best(
     return [f"{text} The seeds' own best intervals are {places}."]
 
 
-def _after_best(loss: np.ndarray, tokens: np.ndarray, settings: MeasureSettings) -> list[str]:
+def _after_best(loss: FloatArray, tokens: IntArray, settings: MeasureSettings) -> list[str]:
     mean = loss.mean(axis=0)
     best = int(best_interval(mean))
     last = len(mean) - 1
@@ -114,11 +114,11 @@ def _after_best(loss: np.ndarray, tokens: np.ndarray, settings: MeasureSettings)
     ]
 
 
-def _backslides(loss: np.ndarray, seeds: pd.DataFrame) -> list[str]:
+def _backslides(loss: FloatArray, seeds: pd.DataFrame) -> list[str]:
     slides = seeds["backslides"]
     total, changes = int(slides.sum()), loss.shape[1] - 1
     if total == 0:
-        return [f"No seed backslides in its {count(changes, 'step')} between intervals."]
+        return [f"No seed backslides in its {count(changes, 'change')} from interval to interval."]
     worst = seeds.loc[seeds["largest_backslide"].idxmax()]
     some = int((slides > 0).sum())
     who = "Every seed" if some == len(seeds) else f"{some} of {len(seeds)} seeds"
@@ -136,9 +136,7 @@ def _backslides(loss: np.ndarray, seeds: pd.DataFrame) -> list[str]:
     ]
 
 
-def _stability(
-    loss: np.ndarray, telemetry: pd.DataFrame, settings: MeasureSettings
-) -> list[str]:
+def _stability(loss: FloatArray, telemetry: pd.DataFrame, settings: MeasureSettings) -> list[str]:
     needed = settings.first_volatility + settings.stable_run
     if loss.shape[1] < needed:
         return [
@@ -167,15 +165,13 @@ def _stability(
     ]
 
 
-def _returns(
-    telemetry: pd.DataFrame, tokens: np.ndarray, settings: MeasureSettings
-) -> list[str]:
+def _returns(telemetry: pd.DataFrame, tokens: IntArray, settings: MeasureSettings) -> list[str]:
     first, for_good = diminishing_interval(mean_gain(telemetry), settings.gain_threshold)
     rule = f"{settings.gain_threshold:g} nats a million tokens"
     if first is None:
         return [f"Returns have not diminished: every interval still gains at least {rule}."]
     text = (
-        f"Returns diminish at interval {first} ({million(tokens[first])} tokens): there the mean "
+        f"Returns diminish at interval {first} ({million(tokens[first])} tokens): there it "
         f"gains less than {rule} for the first time"
     )
     if for_good == first:
@@ -185,16 +181,22 @@ def _returns(
     return [f"{text}, and for good from interval {for_good}."]
 
 
-def _spread(loss: np.ndarray) -> list[str]:
+def _spread(loss: FloatArray) -> list[str]:
     if len(loss) < 2:
         return ["With one seed the variability between seeds is unknown."]
     sd, mean = loss.std(axis=0, ddof=1), loss.mean(axis=0)
-    best, most = int(best_interval(mean)), int(sd.argmax())
-    return [
-        f"Between seeds the SD of the loss is {sd[best]:.4f} nats at the best interval "
-        f"({100 * sd[best] / mean[best]:.2f} % of the mean) and {sd[-1]:.4f} at the last "
-        f"({100 * sd[-1] / mean[-1]:.2f} %); it is largest at interval {most} ({sd[most]:.4f})."
-    ]
+    best, most, last = int(best_interval(mean)), int(sd.argmax()), loss.shape[1] - 1
+    places = [f"{_sd(sd, mean, last)} at the last interval"]
+    if best != last:
+        places.insert(0, f"{_sd(sd, mean, best)} at the best interval")
+    if most not in (best, last):
+        places.append(f"{_sd(sd, mean, most)} at interval {most}, where it is largest")
+    return [f"Between seeds the SD of the loss is {joined(places)}."]
+
+
+def _sd(sd: FloatArray, mean: FloatArray, interval: int) -> str:
+    share = 100 * sd[interval] / mean[interval]
+    return f"{sd[interval]:.4f} nats ({share:.2f} % of the mean)"
 
 
 def _gap(telemetry: pd.DataFrame) -> list[str]:
@@ -219,14 +221,16 @@ def _anova(anova: AnovaResults, n_seeds: int) -> list[str]:
     sentences = list(anova.refusals)
     for dv, rows in anova.table.groupby("dv", sort=False) if len(anova.table) else []:
         parts = [_finding(row) for row in rows.to_dict("records")]
-        sentences.append(f"{NAMES[str(dv)]} {'; '.join(parts)}.")
+        sentences.append(f"{DEPENDENT[str(dv)].capitalize()} {'; '.join(parts)}.")
     return sentences
 
 
 def _finding(row: Mapping[Hashable, Any]) -> str:
     first, last = str(row["intervals"]).split("..")
     verb = "differs" if row["p_GG_corr"] < ALPHA else "does not differ significantly"
-    return f"{verb} between intervals {first} to {last}, {apa(row)}"
+    if row["with_interval_0"]:
+        return f"{verb} between intervals {first} to {last}: {apa(row)}"
+    return f"without interval 0 ({first} to {last}) it {verb}: {apa(row)}"
 
 
 def apa(row: Mapping[Hashable, Any]) -> str:

@@ -56,5 +56,5 @@ def joined(items: Iterable[object]) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """"3" or "3 to 5"."""
+    """ "3" or "3 to 5"."""
     return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"

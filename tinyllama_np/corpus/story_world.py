@@ -7,6 +7,7 @@ places and helpers, a thing is lost in the way such a thing can be lost.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,14 +15,21 @@ from tinyllama_np.corpus.story_grammar import Teller
 from tinyllama_np.corpus.story_words import ANIMAL_NAMES, BOYS, GIRLS
 
 PRONOUNS = {
-    "she": {"he": "she", "him": "her", "his": "her", "himself": "herself", "hers": "hers"},
-    "he": {"he": "he", "him": "him", "his": "his", "himself": "himself", "hers": "his"},
+    pronouns[0]: dict(zip(("he", "him", "his", "himself", "hers", "He", "His"), pronouns, strict=True))
+    for pronouns in (
+        ("she", "her", "her", "herself", "hers", "She", "Her"),
+        ("he", "him", "his", "himself", "his", "He", "His"),
+    )
 }
 
 
 def _rows(table: str) -> list[list[str]]:
-    lines = (line.split("#")[0].strip() for line in table.splitlines())
-    return [[cell.strip() for cell in line.split("|")] for line in lines if line]
+    """Cells between " | "; a "|" without blanks belongs to a template."""
+    return [
+        [cell.strip() for cell in re.split(r" \|(?: |$)", line.strip())]
+        for line in table.splitlines()
+        if line.strip()
+    ]
 
 
 class Kind(NamedTuple):
@@ -223,8 +231,6 @@ def cast_hero(teller: Teller, role: str = "h", *, human: bool | None = None) -> 
         noun, moved, hands, home, food, young = teller.pick(kinds)
         forms["feet"] = "feet"
     forms |= {"kind": noun, "moved": moved, "hands": hands, "home": home, "food": food}
-    forms |= {"young": young, "the": f"the {noun}", "He": forms["he"].capitalize()}
-    forms["His"] = forms["his"].capitalize()
     _put(teller, role, forms)
     return human
 
@@ -239,16 +245,15 @@ def cast_parent(teller: Teller, *, human: bool) -> None:
     his = teller.cast["h"]["his"]
     gender = teller.pick(("she", "she", "he"))
     if human:
-        call = teller.pick(
-            ("Mom", "Mom", "Mama", "Grandma", "Auntie") if gender == "she" else ("Dad", "Dad", "Papa", "Grandpa")
-        )
+        women, men = ("Mom", "Mom", "Mama", "Grandma", "Auntie"), ("Dad", "Dad", "Papa", "Grandpa")
+        call = teller.pick(women if gender == "she" else men)
         noun = {"Auntie": "aunt", "Mama": "mother", "Papa": "father"}.get(call, call.lower())
         name = f"{his} {noun}"
     else:
         call = teller.pick(("Mama", "Grandma") if gender == "she" else ("Papa", "Grandpa"))
         name = f"{call} {teller.cast['h']['kind'].capitalize()}"
-    _put(teller, "m", {"": name, "call": call, "hands": "hands" if human else teller.cast["h"]["hands"],
-                       "feet": "feet", **PRONOUNS[gender]})
+    forms = {"": name, "call": call, "hands": teller.cast["h"]["hands"], "feet": "feet"}
+    _put(teller, "m", {**forms, **PRONOUNS[gender]})
 
 
 def cast_place(teller: Teller, *, human: bool, role: str = "p") -> None:
@@ -265,8 +270,8 @@ def cast_place(teller: Teller, *, human: bool, role: str = "p") -> None:
         "sight": teller.pick(place.sights),
     }
     gender, _, noun = teller.pick(place.helpers).partition(" ")
-    _put(teller, "o", {"": f"the {noun}", "a": f"a {noun}", "hands": "hands", "feet": "feet",
-                       **PRONOUNS[gender]})
+    forms = {"": f"the {noun}", "a": f"a {noun}", "hands": "hands", "feet": "feet"}
+    _put(teller, "o", {**forms, **PRONOUNS[gender]})
 
 
 def cast_thing(teller: Teller, role: str = "t", ways: tuple[str, ...] = ()) -> str:
