@@ -4,8 +4,8 @@
 >>> print(analyse("runs/paper").text())  # doctest: +SKIP
 
 Reading order, each file importing only from those above it: wording, io, measures, descriptives,
-anova, effects, verdict, published, tables, markup, figures, report, analysis, cli. This package
-knows the files of a run folder and nothing of the code that wrote them.
+anova, effects, verdict, published, tables, markup, plotting, figures, report, analysis, cli. This
+package knows the files of a run folder and nothing of the code that wrote them.
 """
 
 from stats.analysis import Analysis, analyse

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -21,6 +22,9 @@ from stats.measures import MeasureSettings, add_measures
 from stats.published import compare
 from stats.tables import csv_text, plain, write_bytes, write_table, write_text
 from stats.verdict import verdict as verdict_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TEXT_WIDTH = 100
 
@@ -248,18 +252,18 @@ def _write_figures_and_report(
     settings: MeasureSettings,
 ) -> None:
     # imported here: matplotlib costs most of a second that a refused folder need not pay
-    from stats import figures, report
+    from stats import figures, plotting, report
 
     folder = run.path / "figures"
     several = len(conditions) > 1
     for condition in conditions:
         stem = f"{condition.name}-" if several else ""
         for name, draw in figures.FIGURES.items():
-            picture = figures.styled(draw, condition.telemetry, settings)
+            picture = plotting.styled(draw, condition.telemetry, settings)
             condition.figures[name] = _write_figure(folder, f"{stem}{name}", picture)
     comparison = None
     if several:
-        picture = figures.styled(figures.conditions, telemetry, settings)
+        picture = plotting.styled(figures.conditions, telemetry, settings)
         comparison = _write_figure(folder, "conditions", picture)
     parts = [
         report.ConditionReport(
@@ -280,13 +284,11 @@ def _write_figures_and_report(
     write_text(run.path / "report.html", text)
 
 
-def _write_figure(folder: Path, name: str, picture: object) -> bytes:
-    from matplotlib.figure import Figure
+def _write_figure(folder: Path, name: str, picture: Figure) -> bytes:
+    """Both formats; the SVG's bytes go into the report as well."""
+    from stats import plotting
 
-    from stats import figures
-
-    assert isinstance(picture, Figure)
-    write_bytes(folder / f"{name}.png", figures.encode(picture, "png"))
-    svg = figures.encode(picture, "svg")
+    write_bytes(folder / f"{name}.png", plotting.encode(picture, "png"))
+    svg = plotting.encode(picture, "svg")
     write_bytes(folder / f"{name}.svg", svg)
     return svg

@@ -73,7 +73,8 @@ def _spread(values: FloatArray, confidence: float) -> dict[str, float]:
     sd = float(values.std(ddof=1)) if len(values) > 1 else np.nan
     low, high = float(values.min()), float(values.max())
     cv = sd / mean.mean if mean.mean != 0 else np.nan
-    return dict(zip(names, (mean.mean, sd, cv, low, high, high - low, mean.low, mean.high)))
+    values_of = (mean.mean, sd, cv, low, high, high - low, mean.low, mean.high)
+    return dict(zip(names, values_of, strict=True))
 
 
 def rise_from_best(loss: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:

@@ -6,6 +6,7 @@ Everything here is one condition's telemetry in, one frame out.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,7 +117,7 @@ def sensitivity(telemetry: pd.DataFrame, settings: MeasureSettings) -> pd.DataFr
     Returns
     -------
     DataFrame
-        setting, value (the one in use is marked), backslides (all seeds), interval_spikes,
+        setting, value, in_use, backslides (all seeds), interval_spikes,
         stable_intervals, seeds_with_stable_phase, diminishing_first (mean trajectory).
     """
     loss = wide(telemetry, "val_loss")
@@ -124,15 +125,16 @@ def sensitivity(telemetry: pd.DataFrame, settings: MeasureSettings) -> pd.DataFr
     rows = []
     for name, values in _alternatives(settings).items():
         for value in values:
-            other = replace(settings, **{name: value})
+            changed: dict[str, Any] = {name: value}
+            other = replace(settings, **changed)
             is_stable = stable(loss, other)
             phase = stable_phase(is_stable, other.stable_run)
             first, _ = diminishing_interval(gain, other.gain_threshold)
-            in_use = value == getattr(settings, name)
             rows.append(
                 {
                     "setting": name,
-                    "value": f"{value} (in use)" if in_use else str(value),
+                    "value": str(value),
+                    "in_use": value == getattr(settings, name),
                     "backslides": int(backslide(loss, other.backslide_tolerance).sum()),
                     "interval_spikes": int(interval_spike(loss, other.spike_ratio).sum()),
                     "stable_intervals": int(is_stable.sum()),

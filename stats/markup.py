@@ -30,11 +30,11 @@ a { color: var(--accent); }
 nav { font-size: .9rem; margin: 1rem 0 0; }
 nav a { margin-right: 1rem; white-space: nowrap; text-decoration: none; }
 nav a:hover { text-decoration: underline; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.2rem, 1fr)); gap: .7rem;
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.4rem, 1fr)); gap: .7rem;
   margin: 1.4rem 0; padding: 0; list-style: none; }
 .facts li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   padding: .65rem .8rem; }
-.facts b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
+.facts b { display: block; font-size: 1.2rem; font-variant-numeric: tabular-nums; }
 .facts span { color: var(--soft); font-size: .82rem; }
 ul.verdict { padding-left: 1.15rem; }
 ul.verdict li { margin: .45rem 0; }
@@ -145,7 +145,9 @@ def table(frame: pd.DataFrame, caption: str = "", bold_row: int | None = None) -
 def _flush_right(column: pd.Series) -> bool:
     """Numbers, and texts that were numbers: p values, percentages."""
     texts = [str(value) for value in column]
-    return is_numeric(column) or all(re.fullmatch(r"(< |> )?[.\d,]*", t) for t in texts)
+    return is_numeric(column) or all(
+        re.fullmatch(r"((< |> )?[-.\d,e+]*|undefined)", t) for t in texts
+    )
 
 
 def quotation(prompt: str, text: str) -> str:

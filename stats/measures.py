@@ -110,7 +110,7 @@ def rolling_volatility(loss: FloatArray, window: int = 3, of: str = "levels") ->
 
 def backslide(loss: FloatArray, tolerance: float = 0.0) -> BoolArray:
     """Whether the loss rose by more than `tolerance` nats since the interval before."""
-    return change(loss) > tolerance  # NaN compares False
+    return np.asarray(change(loss) > tolerance, dtype=np.bool_)  # NaN compares False
 
 
 def best_so_far(loss: FloatArray) -> FloatArray:

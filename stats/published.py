@@ -64,7 +64,7 @@ def compare(
     if int(tokens[-1]) != BUDGET_TOKENS:
         warning = (
             f"This run saw {int(tokens[-1]):,} tokens a seed, the published study "
-            f"{BUDGET_TOKENS:,}: the values below are not comparable."
+            f"{BUDGET_TOKENS:,}: their losses are not comparable."
         )
     return pd.DataFrame(rows), warning
 

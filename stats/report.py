@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -56,8 +55,10 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-ANOVA_COLUMNS = ("dv", "intervals", "ddof1", "ddof2", "F", "p_unc", "eps", "p_GG_corr", "eps_HF")
-ANOVA_COLUMNS += ("p_HF_corr", "p_LB", "p_sign_flip", "ng2", "np2")
+ANOVA_ROWS = (
+    *("F", "ddof1", "ddof2", "p_unc", "eps", "p_GG_corr", "eps_HF", "p_HF_corr"),
+    *("eps_lower_bound", "p_LB", "p_sign_flip", "ng2", "np2", "W_spher", "p_spher"),
+)
 
 METHOD = (
     "Each seed is a subject, each measuring interval a level of one within-subject factor. "
@@ -140,9 +141,11 @@ def _opening(run: RunFolder, parts: list[ConditionReport]) -> str:
     if isinstance(parameters, int):
         pairs.insert(0, ("parameters", f"{parameters:,}"))
     links = [("verdict-0", "Verdict"), ("figures-0", "Figures"), ("tables-0", "Tables")]
+    if first.published is not None:
+        links.insert(1, ("published-0", "Published"))
     links += [("samples-0", "Samples")] if run.samples else []
     links += [("method", "Method"), ("settings", "Settings")]
-    nav = "".join(f'<a href="#{anchor}">{label}</a>' for anchor, label in links)
+    nav = "\n".join(f'<a href="#{anchor}">{label}</a>' for anchor, label in links)
     notices = "".join(markup.paragraph(notice, "notice") for notice in run.notices)
     plural = "Condition" if len(parts) == 1 else "Conditions"
     return (
@@ -194,7 +197,6 @@ def _tables(part: ConditionReport) -> str:
     best = int(part.summary["val_loss"].to_numpy().argmin())
     summary = part.summary.drop(columns="condition")
     summary["epoch"] = [f"{epoch:.1f}" if epoch == epoch else "" for epoch in summary["epoch"]]
-    seeds = part.seeds
     pieces = [
         markup.table(
             _spoken(summary),
@@ -202,21 +204,27 @@ def _tables(part: ConditionReport) -> str:
             "backslides counts seeds.",
             best,
         ),
-        markup.table(_spoken(seeds), "Seeds one by one; losses in nats."),
+        markup.table(
+            _spoken(part.seeds.drop(columns=["best_tokens", "tokens_after_best", "stable_intervals"])),
+            "Seeds one by one; losses in nats. diminishing: the interval from which a million "
+            "tokens bring less than the threshold, for the first time and for good.",
+        ),
     ]
     if len(part.anova):
-        caption = "Repeated-measures analyses of variance, in pingouin's column names."
-        pieces.append(markup.table(_anova_cells(part.anova), caption))
-        words = part.anova.drop_duplicates("sphericity")[["intervals", "sphericity"]]
-        lines = [f"Intervals {a}: sphericity {b}." for a, b in words.to_numpy().tolist()]
-        pieces.append(f"<p>{'<br>'.join(escape(line) for line in lines)}</p>\n")
-    pieces.append(
-        markup.table(
-            _spoken(part.sensitivity),
-            "How the counts move with each threshold, the others as set. A verdict that holds in "
-            "one row only is a verdict about the threshold.",
-        )
+        caption = "Repeated-measures analyses of variance, in pingouin's names."
+        words = f"Mauchly's test of sphericity, first analysis: {part.anova['sphericity'].iloc[0]}."
+        pieces += [
+            markup.table(_anova_cells(part.anova), caption),
+            markup.paragraph(words, "caption"),
+        ]
+    tried = part.sensitivity.assign(
+        in_use=["in use" if used else "" for used in part.sensitivity["in_use"]]
     )
+    caption = (
+        "How the counts move with each threshold, the others as set. A verdict that holds in one "
+        "row only is a verdict about the threshold."
+    )
+    pieces.append(markup.table(_spoken(tried), caption))
     return "".join(pieces)
 
 
@@ -226,22 +234,24 @@ def _spoken(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _anova_cells(anova: pd.DataFrame) -> pd.DataFrame:
-    """The ANOVA table as it is printed: whole degrees of freedom, p and ratios without a zero."""
-    shown = anova[list(ANOVA_COLUMNS)].rename(columns={"dv": "measure"})
-    for name in shown.columns:
-        if name.startswith("p_"):
-            shown[name] = [_below_1(p, "< .001" if p < 0.001 else "") for p in shown[name]]
-        elif name in ("eps", "eps_HF", "ng2", "np2"):
-            shown[name] = [_below_1(v, "> .999" if 0.9995 <= v < 1 else "") for v in shown[name]]
-        elif name.startswith("ddof"):
-            shown[name] = shown[name].astype("int64")
-        elif name == "F":
-            shown[name] = [f"{f:,.2f}" if f < 1e5 else f"{f:.3g}" for f in shown[name]]
-    return shown
+    """The analyses side by side, a row a quantity, as APA prints them."""
+    columns: dict[str, list[str]] = {"": list(ANOVA_ROWS)}
+    for row in anova.to_dict("records"):
+        heading = f"{row['dv']} {row['intervals']}"
+        columns[heading] = [_anova_cell(name, row[name]) for name in ANOVA_ROWS]
+    return pd.DataFrame(columns)
 
 
-def _below_1(value: float, instead: str) -> str:
-    return instead or unit_fraction(value)
+def _anova_cell(name: str, value: float) -> str:
+    if value != value:
+        return "undefined"
+    if name.startswith("ddof"):
+        return f"{value:.0f}"
+    if name == "F":
+        return f"{value:,.2f}" if value < 1e6 else f"{value:.3g}"
+    if name.startswith("p_") and value < 0.001:
+        return "< .001"
+    return "> .999" if 0.9995 <= value < 1 else unit_fraction(value)
 
 
 def _samples(run: RunFolder, part: ConditionReport) -> str:

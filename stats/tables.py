@@ -94,7 +94,7 @@ def plain(frame: pd.DataFrame, width: int = 100) -> str:
     for cells in [header, *rows]:
         padded = [
             cell.rjust(w) if flush else cell.ljust(w)
-            for cell, w, flush in zip(cells, widths, right)
+            for cell, w, flush in zip(cells, widths, right, strict=True)
         ]
         lines.append("  ".join(padded).rstrip()[:width])
     return "\n".join(lines)

@@ -171,8 +171,8 @@ def _returns(telemetry: pd.DataFrame, tokens: IntArray, settings: MeasureSetting
     if first is None:
         return [f"Returns have not diminished: every interval still gains at least {rule}."]
     text = (
-        f"Returns diminish at interval {first} ({million(tokens[first])} tokens): there it "
-        f"gains less than {rule} for the first time"
+        f"Returns diminish at interval {first} ({million(tokens[first])} tokens): there the best "
+        f"loss so far falls by less than {rule} for the first time"
     )
     if for_good == first:
         return [f"{text}, and from there on."]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-DASH = "–"
-
 
 def million(tokens: float) -> str:
     """4,000,000 -> "4.00 million"; small counts stay whole."""
@@ -16,7 +14,7 @@ def million(tokens: float) -> str:
 def number(value: float, digits: int = 4) -> str:
     """`digits` decimals for ordinary sizes, significant digits for tiny and huge ones."""
     if not math.isfinite(value):
-        return DASH if math.isnan(value) else str(value)
+        return "" if math.isnan(value) else str(value)
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.3g}"
     if abs(value) >= 1000:

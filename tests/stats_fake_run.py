@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-COLUMNS = (
-    "condition seed interval step tokens_seen epoch lr train_loss train_sample_loss val_loss "
-    "val_perplexity bits_per_byte grad_norm flops"
-).split()
+COLUMNS = ["condition", "seed", "interval", "step", "tokens_seen", "epoch", "lr", "train_loss"]
+COLUMNS += ["train_sample_loss", "val_loss", "val_perplexity", "bits_per_byte", "grad_norm"]
+COLUMNS += ["flops"]
 TOKENS_A_STEP = 4096
 TRAIN_TOKENS = 600_000
 

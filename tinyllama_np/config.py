@@ -12,19 +12,34 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
+
+from tinyllama_np.settings import (
+    ConfigError,
+    check_at_least,
+    check_choice,
+    check_positive,
+    check_range,
+    check_types,
+    from_dict,
+    plain,
+    setting,
+)
+
+__all__ = [
+    "BACKENDS",
+    "SCHEDULES",
+    "Condition",
+    "ConfigError",
+    "CorpusConfig",
+    "ModelConfig",
+    "StudyConfig",
+    "TrainConfig",
+    "apply_overrides",
+]
 
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 BACKENDS = ("numba", "numpy")
-
-
-class ConfigError(ValueError):
-    """A setting that cannot work; the message names it, what was expected and what to do."""
-
-
-def setting(default: Any, help: str) -> Any:
-    """A dataclass field whose help text also serves the command line."""
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ class ModelConfig:
     initializer_range: float = setting(0.02, "standard deviation of the initial weights")
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         for name in (
             "hidden_size",
             "intermediate_size",
@@ -59,10 +74,10 @@ class ModelConfig:
             "num_key_value_heads",
             "max_position_embeddings",
         ):
-            _check_at_least(self, name, 1)
-        _check_at_least(self, "vocab_size", 2)
+            check_at_least(self, name, 1)
+        check_at_least(self, "vocab_size", 2)
         for name in ("rms_norm_eps", "rope_theta", "initializer_range"):
-            _check_positive(self, name)
+            check_positive(self, name)
         d, h, k = self.hidden_size, self.num_attention_heads, self.num_key_value_heads
         if d % h:
             raise ConfigError(
@@ -116,7 +131,7 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """The inverse of `to_dict`; unknown names are refused."""
-        return _from_dict(cls, values)
+        return from_dict(cls, values)
 
 
 @dataclass(frozen=True)
@@ -161,7 +176,7 @@ class TrainConfig:
     data_seed: int | None = setting(None, "seed of the data order; derived from seed if empty")
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         for name in (
             "budget_tokens",
             "batch_size",
@@ -170,23 +185,23 @@ class TrainConfig:
             "micro_batch_size",
             "gradient_lanes",
         ):
-            _check_at_least(self, name, 1)
-        _check_at_least(self, "intervals", 2)
+            check_at_least(self, name, 1)
+        check_at_least(self, "intervals", 2)
         for name in ("warmup_steps", "sample_tokens", "seed"):
-            _check_at_least(self, name, 0)
+            check_at_least(self, name, 0)
         for name in ("train_tokens", "init_seed", "data_seed"):
             if getattr(self, name) is not None:
-                _check_at_least(self, name, 1 if name == "train_tokens" else 0)
+                check_at_least(self, name, 1 if name == "train_tokens" else 0)
         for name in ("learning_rate", "adam_epsilon", "max_grad_norm"):
-            _check_positive(self, name)
-        _check_range(self, "beta1", 0.0, 1.0, open_above=True)
-        _check_range(self, "beta2", 0.0, 1.0, open_above=True)
-        _check_range(self, "min_learning_rate_ratio", 0.0, 1.0)
-        _check_range(self, "decay_fraction", 0.0, 1.0)
-        _check_range(self, "weight_decay", 0.0, math.inf)
-        _check_range(self, "sample_temperature", 0.0, math.inf)
-        _check_choice(self, "schedule", SCHEDULES)
-        _check_choice(self, "backend", BACKENDS)
+            check_positive(self, name)
+        check_range(self, "beta1", 0.0, 1.0, open_above=True)
+        check_range(self, "beta2", 0.0, 1.0, open_above=True)
+        check_range(self, "min_learning_rate_ratio", 0.0, 1.0)
+        check_range(self, "decay_fraction", 0.0, 1.0)
+        check_range(self, "weight_decay", 0.0, math.inf)
+        check_range(self, "sample_temperature", 0.0, math.inf)
+        check_choice(self, "schedule", SCHEDULES)
+        check_choice(self, "backend", BACKENDS)
         if self.budget_tokens < self.tokens_per_step:
             raise ConfigError(
                 f"budget_tokens={self.budget_tokens} is below one step of batch_size x "
@@ -228,7 +243,7 @@ class TrainConfig:
         prompts = values.get("sample_prompts")
         if isinstance(prompts, list):
             values = {**values, "sample_prompts": tuple(prompts)}
-        return _from_dict(cls, values)
+        return from_dict(cls, values)
 
 
 @dataclass(frozen=True)
@@ -295,9 +310,9 @@ class CorpusConfig:
     valid_fraction: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_at_least(self, "synthetic_stories", 2)
-        _check_at_least(self, "synthetic_seed", 0)
-        _check_range(self, "valid_fraction", 0.0, 1.0, open_below=True, open_above=True)
+        check_at_least(self, "synthetic_stories", 2)
+        check_at_least(self, "synthetic_seed", 0)
+        check_range(self, "valid_fraction", 0.0, 1.0, open_below=True, open_above=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by field name."""
@@ -307,7 +322,7 @@ class CorpusConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> CorpusConfig:
         """The inverse of `to_dict`."""
         pairs = {n: tuple((a, b) for a, b in values.get(n, ())) for n in ("files", "valid_files")}
-        return _from_dict(cls, {**values, **pairs})
+        return from_dict(cls, {**values, **pairs})
 
 
 @dataclass(frozen=True)
@@ -352,7 +367,7 @@ class StudyConfig:
             "train": self.train.to_dict(),
             "seeds": list(self.seeds),
             "conditions": [
-                {"name": c.name, "overrides": _plain(c.overrides)} for c in self.conditions
+                {"name": c.name, "overrides": plain(c.overrides)} for c in self.conditions
             ],
             "corpus": self.corpus.to_dict(),
         }
@@ -379,77 +394,3 @@ class StudyConfig:
     def sha256(self) -> str:
         """Hash of every setting of the study."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
-
-
-Config = TypeVar("Config", ModelConfig, TrainConfig, CorpusConfig)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
-
-
-def _from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
-    known = {f.name for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"{cls.__name__} has no setting {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-    return cls(**values)
-
-
-_TYPE_NAMES = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
-
-
-def _check_types(config: Any) -> None:
-    """Refuse a value of another type than the field's; an integer may stand for a float."""
-    for f in dataclasses.fields(config):
-        value, optional = getattr(config, f.name), "None" in str(f.type)
-        if value is None and optional:
-            continue
-        expected = str(f.type).split(" |")[0]
-        if expected.startswith("tuple"):
-            if not isinstance(value, tuple) or not all(isinstance(v, str) for v in value):
-                raise ConfigError(f"{f.name}={value!r} must be a tuple of texts")
-            continue
-        right = isinstance(value, _TYPE_NAMES[expected])
-        if not right or (isinstance(value, bool) and expected != "bool"):
-            raise ConfigError(f"{f.name}={value!r} must be of type {expected}")
-        if expected == "float" and not math.isfinite(value):
-            raise ConfigError(f"{f.name}={value!r} must be a finite number")
-        if expected == "float":  # so that 1 and 1.0 are the same configuration
-            object.__setattr__(config, f.name, float(value))
-
-
-def _check_at_least(config: Any, name: str, least: int) -> None:
-    value = getattr(config, name)
-    if value < least:
-        raise ConfigError(f"{name}={value} must be at least {least}")
-
-
-def _check_positive(config: Any, name: str) -> None:
-    value = getattr(config, name)
-    if not value > 0:
-        raise ConfigError(f"{name}={value} must be positive")
-
-
-def _check_range(
-    config: Any,
-    name: str,
-    low: float,
-    high: float,
-    open_below: bool = False,
-    open_above: bool = False,
-) -> None:
-    value = getattr(config, name)
-    too_low = value <= low if open_below else value < low
-    too_high = value >= high if open_above else value > high
-    if too_low or too_high or math.isnan(value):
-        interval = f"{'(' if open_below else '['}{low}, {high}{')' if open_above else ']'}"
-        raise ConfigError(f"{name}={value} must lie in {interval}")
-
-
-def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
-    value = getattr(config, name)
-    if value not in choices:
-        raise ConfigError(f"{name}={value!r} must be one of {', '.join(choices)}")

@@ -51,7 +51,7 @@ def _quick() -> StudyConfig:
             budget_tokens=600_000,
             batch_size=8,
             sequence_length=64,
-            train_tokens=30_000,
+            train_tokens=20_000,
             valid_tokens=8_192,
             learning_rate=3e-3,
             warmup_steps=30,

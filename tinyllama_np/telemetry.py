@@ -11,6 +11,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from tinyllama_np.storage import append_text, flush_file, write_text_atomic
@@ -62,10 +63,13 @@ def _cell(value: Value) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """All complete rows of a CSV file, cells as texts; a last line cut short is left out."""
+    """All complete rows of a CSV file, cells as texts; a last line cut short is left out.
+
+    So are zeros at the end, which a file system may leave after a power cut.
+    """
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
+    text, *_ = path.read_bytes().decode("utf-8", errors="replace").split("\0", 1)
     complete = text[: text.rfind("\n") + 1]
     return list(csv.DictReader(io.StringIO(complete)))
 
@@ -76,7 +80,7 @@ def last_row(path: Path) -> dict[str, str] | None:
         with open(path, "rb") as stream:
             header = stream.readline().decode("utf-8")
             stream.seek(max(stream.tell(), stream.seek(0, io.SEEK_END) - 1000))
-            tail = stream.read().decode("utf-8")
+            tail = stream.read().decode("utf-8", errors="replace")  # may begin inside a character
     except OSError:
         return None
     lines = tail.split("\n")[:-1]  # what follows the last line end is not complete
@@ -106,7 +110,13 @@ class CsvLog:
         list of dict
             The rows that stay.
         """
-        rows = [row for row in read_rows(self.path) if int(row["step"]) <= last_step]
+
+        def stays(row: dict[str, str]) -> bool:
+            whole = set(row) == set(self.columns) and None not in row.values()
+            return whole and row["step"].isdecimal() and int(row["step"]) <= last_step
+
+        # Up to the checkpoint all is on the disk; what follows may be damaged by a power cut.
+        rows = list(takewhile(stays, read_rows(self.path)))
         lines = [format_row(row, self.columns) for row in rows]
         write_text_atomic(self.path, ",".join(self.columns) + "\n" + "".join(lines))
         return rows

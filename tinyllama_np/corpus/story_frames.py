@@ -11,21 +11,27 @@ LINES = {
         """
 # opening
 @ tell
-- {once upon a time|once|long ago}, there {was|lived} a <little> [h.kind] {named|called} [h]. [h.He] lived [home.in].
+- {once upon a time|once|long ago}, there {was|lived} a <little> [h.kind] {named|called} [h].
+  [h.He] lived [home.in].
 - once upon a time, [home.in], there {was|lived} a <little> [h.kind] {named|called} [h].
 - once upon a time, there was a <little> [h.kind] named [h] who [trait].
 - there once was a [h.kind] {named|called} [h] who [trait].
 - [home.in] lived a <little> [h.kind] {named|called|by the name of} [h].
 - [h] was a <little> [h.kind] who lived [home.in].
-- [h] the [h.kind] [trait]. [h.He] lived [home.in] with {[m]|[m] and {two|three} {brothers|sisters|cousins}|all [h.his] family}.
+- [h] the [h.kind] [trait]. [h.He] lived [home.in] with {[m]|[m] and {two|three}
+  {brothers|sisters|cousins}|all [h.his] family}.
 - a <little> [h.kind] {named|called} [h] lived [home.in].
-- in {all the land|the whole world|the whole valley} there was no [h.kind] like [h], who [trait].
+- in {all the land|the whole world|the whole valley} there was no [h.kind] like [h], who
+  [trait].
 - [h] [trait]. Everyone who lived nearby knew that about the <little> [h.kind].
-- [m] always said that [h] was {the best [h.kind] in the world|one of a kind|a {very|rather} <little> [h.kind]}. ^[h.he] lived [home.in] and [trait].
+- [m] always said that [h] was {the best [h.kind] in the world|one of a kind|a {very|rather}
+  <little> [h.kind]}. ^[h.he] lived [home.in] and [trait].
 - have you heard about [h]? [h.He] was a <little> [h.kind] who lived [home.in].
 - this is the story of [h], a <little> [h.kind] who [trait].
-- once there {was|lived} a <little> [h.kind] [home.in]. [h.His] name was [h], and [h.he] [trait].
-- {many years ago|not long ago|not so very long ago|a long time ago}, a [h.kind] named [h] lived [home.in].
+- once there {was|lived} a <little> [h.kind] [home.in]. [h.His] name was [h], and [h.he]
+  [trait].
+- {many years ago|not long ago|not so very long ago|a long time ago}, a [h.kind] named [h] lived
+  [home.in].
 - [h] the <little> [h.kind] and [m] lived [home.in].
 
 # trait
@@ -50,7 +56,8 @@ LINES = {
 - that day [p.sight].
 - [p.sight], and <sky>.
 - in the distance {a dog barked|a bell rang|someone laughed}.
-- it was {a perfect day to be outside|a day like any other|the kind of day when anything can happen}.
+- it was {a perfect day to be outside|a day like any other|the kind of day when anything can
+  happen}.
 
 # go
 @ tell
@@ -59,10 +66,14 @@ LINES = {
 - <one_day> [h] and [m] <walked> [p.to] together.
 - <one_day> [m] took [h] [p.to].
 - <one_day> [h] was {playing|alone|out and about|busy} [p.in].
-- it was {Monday|Friday|Sunday|market day|a holiday|the first day of spring}, and [h] was [p.in].
-- [h] loved to go [p.to]. <one_day> [h.he] went there {again|after breakfast|all by [h.himself]}.
-- nowhere did [h] feel better than [p.in], and <one_day> [h.he] {was there again|went there early}.
-- "{Shall we|Why don't we} go [p.to]?" {asked|said} [m] one {morning|afternoon|day}. ^[h] was {out of the door|ready} in a {minute|wink}.
+- it was {Monday|Friday|Sunday|market day|a holiday|the first day of spring}, and [h] was
+  [p.in].
+- [h] loved to go [p.to]. <one_day> [h.he] went there {again|after breakfast|all by
+  [h.himself]}.
+- nowhere did [h] feel better than [p.in], and <one_day> [h.he] {was there again|went there
+  early}.
+- "{Shall we|Why don't we} go [p.to]?" {asked|said} [m] one {morning|afternoon|day}. ^[h] was
+  {out of the door|ready} in a {minute|wink}.
 
 # aside
 @ tell
@@ -72,7 +83,8 @@ LINES = {
 - the minutes went by {slowly|like snails}.
 - [h] took a {deep|long} breath.
 - far away, {a clock struck {two|three|four}|a door slammed|a train whistled}.
-- {two|three} {sparrows|crows|pigeons} watched from {above|a wall|a branch} and {said nothing|chattered}.
+- {two|three} {sparrows|crows|pigeons} watched from {above|a wall|a branch} and {said
+  nothing|chattered}.
 - everything was {very quiet|still} for a moment.
 - nobody {said a word|spoke} for a while.
 
@@ -86,16 +98,18 @@ LINES = {
 
 # comfort
 @ say
-- Don't {cry|worry|be sad}, <dear>. {We will think of something.|It will be all right.|Tomorrow is a new day.|I am here.}
-- It's all right, <dear>. {Everybody makes mistakes.|These things happen.|We will fix it together.}
+- Don't {cry|worry|be sad}, <dear>. {We will think of something.|It will be all right.|Tomorrow
+  is a new day.|I am here.}
+- It's all right, <dear>. {Everybody makes mistakes.|These things happen.|We will fix it
+  together.}
 - There, there. {Tell me all about it.|Let's take it one step at a time.|You are not alone.}
 - I know how you feel. {The same thing happened to me once.|I was small once, too.}
-- Hush now, <dear>. {Things look worse than they are.|Every storm ends.|A good cry helps, and then we think.}
+- Hush now, <dear>. {Things look worse than they are.|Every storm ends.|A good cry helps, and
+  then we think.}
 
 # moral said
 @ say
 - ^[lesson].
-- You see? ^[lesson].
 - I think that [lesson].
 - Remember, [lesson].
 
@@ -114,13 +128,17 @@ LINES = {
 # close
 @ tell
 - <bedtime> [h] told [m] the whole story{| twice| from beginning to end}.
-- <bedtime> [h] {thought of it all and smiled|could not sleep for joy|lay awake for a while and smiled}.
-- <bedtime> [h] slept {very well|like a stone|with a smile}.
-- <bedtime> [m] {gave [h] a kiss|tucked [h] in} and said, "{Good night|Sleep well|Sweet dreams}, <dear>."
+- <bedtime> [h] {thought of it all and smiled|could not sleep for joy|lay awake for a while and
+  smiled}.
+- that night [h] slept {very well|like a stone|with a smile}.
+- <bedtime> [m] {gave [h] a kiss|tucked [h] in} and said, "{Good night|Sleep well|Sweet dreams},
+  <dear>."
 - it had been {the best|a long but good|quite a} day.
 - and they all {went home|had <snack>} {together|and were happy|and laughed a lot}.
 - then it was time to go home, where [m] had made <snack>.
 - <felt_happy>.
+- back in the [h.home], [m] was waiting with a {lamp|warm blanket|big hug}.
+- that night [h] dreamed of [h.food]{ and the {sea|moon}|, of course|, and smiled}.
 - what a day it had been!
 - and if you {go|come} [p.to] today, you {may|might} see [h] there.
 - that is how it {happened|was}, and {not one word is made up|the crows still talk about it}.
@@ -152,7 +170,7 @@ def opening(t: Teller) -> None:
 
 def scene(t: Teller, arguments: tuple[str, ...]) -> None:
     """Weather, or what goes on at the place."""
-    t.maybe(0.5, *LINES["scene"])
+    t.maybe(0.7, *LINES["scene"])
 
 
 def go_there(t: Teller, arguments: tuple[str, ...]) -> None:
@@ -163,7 +181,7 @@ def go_there(t: Teller, arguments: tuple[str, ...]) -> None:
 
 def aside(t: Teller, arguments: tuple[str, ...]) -> None:
     """A short turn that the hero's nature explains, or a small thing by the way."""
-    if not t.chance(0.45):
+    if not t.chance(0.5 * t.detail):
         return
     middle = t.cast["trait"]["middle"]
     if middle and t.cast["trait"][""] in t.story() and t.chance(0.75):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple, TypeVar, Union
 
 from tinyllama_np.corpus.story_words import GESTURES, TAGS, WORDS
@@ -42,11 +42,12 @@ Node = Union[str, Ref, Word, Choice]  # noqa: UP007  (an alias that refers to it
 
 _MARKS = re.compile(r"[{|}]|\[[^\]]*\]|<[^>]*>|[^{|}\[<]+")
 _VOWEL_SOUND = re.compile(r"\b([Aa]) (?=(?:[aeio]|u(?!ni|se)|hour|honest)(?!ne\b|nce\b))")
-_START = re.compile(r'(?:^|(?<=[.!?] )|\^)("?[a-z])')
+_START = re.compile(r'(?:^|(?<=[.!?] )|\^)("?[A-Za-z])')
+_NAME_ONLY = ("'", ",", " and ", " the ")  # what may follow a name but not a pronoun
 _SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(template: str) -> tuple[Node, ...]:
     """The template as a tree. Raises ValueError where braces do not match."""
     tokens = _MARKS.findall(template)
@@ -98,6 +99,7 @@ class Teller:
 
     def __init__(self, rng: random.Random) -> None:
         self._random = rng.random
+        self.detail = 0.2 + self._random()  # how much this telling dwells on things
         self.cast: dict[str, Forms] = {}
         self.people: set[str] = set()
         self._mentioned: list[str] = []  # people named in the last sentence, in order
@@ -130,12 +132,12 @@ class Teller:
 
     def tell(self, *templates: str) -> None:
         """Add one of the templates, expanded, to the paragraph."""
-        sentence = self.expand(self.pick_fresh(templates))
-        if sentence:
-            self._paragraphs[-1].append(_tidy(sentence))
+        nodes = parse(self.pick_fresh(templates))
+        self._paragraphs[-1].append(_tidy(self._expand(self._with_pronoun(nodes))))
 
     def maybe(self, probability: float, *templates: str) -> None:
-        if self.chance(probability):
+        """`tell` with a probability, lower in a brief telling."""
+        if self.chance(probability * self.detail):
             self.tell(*templates)
 
     def paragraph(self, probability: float = 0.75) -> None:
@@ -148,26 +150,35 @@ class Teller:
 
         `mood` is a key of `story_words.TAGS`.
         """
-        may_use_pronoun = self._is_clear(role)
+        pronoun = self._is_clear(role) and self.chance(0.5)
         words = _tidy(self.expand(self.pick_fresh(templates)))
-        name, he = self.cast[role][""], self.cast[role]["he"]
-        pronoun = may_use_pronoun and self.chance(0.5)
-        verb = self.expand(self.pick(TAGS["ask" if words.endswith("?") else mood]))
-        subject = he if pronoun else name
         head, *rest = _SENTENCE_END.split(words, maxsplit=1)
-        tag = f"{he} {verb}" if pronoun else self.pick((f"{verb} {name}", f"{name} {verb}"))
+        subject = self.cast[role]["he" if pronoun else ""]
         style = self._random()
         if style < 0.2:
-            spoken = f'{subject} {verb}, "{words}"'
+            verb, manner = self._tag(mood, head)
+            spoken = f'{subject} {verb}{manner}, "{words}"'
         elif style < 0.42 and mood in GESTURES:
             self.cast["self"] = self.cast[role]
             spoken = f'{subject} {self.expand(self.pick_fresh(GESTURES[mood]))}. "{words}"'
         elif rest and style < 0.85:
-            spoken = f'"{_comma(head)}" {tag}. "{rest[0]}"'
+            spoken = f'"{_comma(head)}" {self._tagged(mood, head, subject, pronoun)}. "{rest[0]}"'
         else:
-            spoken = f'"{_comma(words)}" {tag}.'
+            spoken = f'"{_comma(words)}" {self._tagged(mood, words, subject, pronoun)}.'
         self._paragraphs[-1].append(_tidy(spoken))
         self._mentioned = [role]
+
+    def _tag(self, mood: str, words: str) -> tuple[str, str]:
+        """A verb of speech and its manner, such as ("said", " softly"), for the words beside it."""
+        verb, _, manner = self.expand(
+            self.pick(TAGS["ask" if words[-1] == "?" else mood])
+        ).partition(" ")
+        return verb, f" {manner}" if manner else ""
+
+    def _tagged(self, mood: str, words: str, subject: str, pronoun: bool) -> str:
+        verb, manner = self._tag(mood, words)
+        before = pronoun or self.chance(0.4)
+        return f"{subject} {verb}{manner}" if before else f"{verb} {subject}{manner}"
 
     def _is_clear(self, role: str) -> bool:
         """Whether a pronoun for `role` can only mean `role`."""
@@ -176,9 +187,29 @@ class Teller:
             self.cast[other]["he"] != he for other in self._mentioned if other != role
         )
 
+    def _with_pronoun(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        """Half of the time, "She ran" for a sentence "Mia ran" that follows one about Mia."""
+        at = 2 if len(nodes) > 2 and isinstance(nodes[0], Word) and nodes[1] == " " else 0
+        subject = nodes[at]
+        follows = nodes[at + 1] if at + 1 < len(nodes) else ""
+        if (
+            isinstance(subject, Ref)
+            and subject.role in self.people
+            and not subject.form
+            and not (isinstance(follows, str) and follows.startswith(_NAME_ONLY))
+            and self._is_clear(subject.role)
+            and self.chance(0.5)
+        ):
+            return (*nodes[:at], Ref(subject.role, "he"), *nodes[at + 1 :])
+        return nodes
+
     def expand(self, template: str) -> str:
+        """The text of a template."""
+        return self._expand(parse(template))
+
+    def _expand(self, nodes: tuple[Node, ...]) -> str:
         mentioned_before, self._mentioned = self._mentioned, []
-        text = "".join(self._write(parse(template)))
+        text = "".join(self._write(nodes))
         self._mentioned = self._mentioned or mentioned_before
         return text
 
@@ -205,11 +236,11 @@ class Teller:
 
 
 def _comma(words: str) -> str:
-    return words[:-1] + "," if words.endswith(".") else words
+    return words[:-1] + "," if re.search(r"[^.]\.$", words) else words
 
 
 def _tidy(text: str) -> str:
     """One space between words, a or an, capitals where sentences start."""
-    text = " ".join(text.split()).replace(" ,", ",").replace(" .", ".")
+    text = " ".join(text.split()).replace(",,", ",")
     text = _VOWEL_SOUND.sub(r"\1n ", text)
     return _START.sub(lambda match: match[1].upper(), text)

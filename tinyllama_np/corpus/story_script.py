@@ -13,8 +13,8 @@
 alternatives, which may run over several lines. The steps:
 
     @ tell              one alternative, told
-    @ maybe P           the same, with probability P
-    @ some N            N different alternatives, in any order
+    @ maybe P           the same, with probability P (less in a brief telling)
+    @ some N            N different alternatives (in a brief telling one), in any order
     @ say ROLE [MOOD]   one alternative, spoken
     @ let ROLE          one alternative becomes a role; " / " separates its forms "", "2", "3", ...
     @ para              perhaps a new paragraph
@@ -57,6 +57,9 @@ def read_plots(script: str) -> list[Plot]:
         elif mark == "-":
             plots[-1][1][-1][1].append(rest)
         elif line:
+            if plots and not plots[-1][1]:  # a long header
+                plots[-1] = (f"{plots[-1][0]} {line}", [])
+                continue
             try:
                 plots[-1][1][-1][1][-1] += " " + line
             except IndexError:
@@ -65,7 +68,7 @@ def read_plots(script: str) -> list[Plot]:
 
 
 def _plot(header: str, steps: list[tuple[str, list[str]]]) -> Plot:
-    name, _, needs = header.partition("|")
+    name, _, needs = header.partition(" |")
     return Plot(
         name.strip(),
         tuple(needs.split()),
@@ -86,7 +89,8 @@ def play(t: Teller, steps: tuple[Step, ...], passages: Mapping[str, Passage]) ->
         elif action == "maybe":
             t.maybe(float(arguments[0]), *lines)
         elif action == "some":
-            for line in t.sample(lines, int(arguments[0])):
+            count = int(arguments[0]) if t.chance(t.detail) else 1
+            for line in t.sample(lines, count):
                 t.tell(line)
         elif action == "say":
             t.say(arguments[0], *lines, mood=(*arguments, "say")[1])

@@ -2,8 +2,9 @@
 
 So that every command works with no file and no network. The stories are in the manner of
 TinyStories (Eldan & Li 2023, arXiv:2305.07759): short words, a small world, one thing that happens
-and has consequences. `story_words`, `story_world`, `story_frames` and the `story_plots_*` files
-hold what is told, `story_grammar` and `story_script` how.
+and has consequences. The `story_plots_*` files are the plots, `story_frames` what
+they share, `story_words`, `story_places` and `story_world` whom and what they are about;
+`story_grammar` and `story_script` are the teller.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ import hashlib
 import random
 from functools import lru_cache
 
-from tinyllama_np.corpus import story_plots_heart, story_plots_things, story_plots_world
+from tinyllama_np.corpus import (
+    story_plots_heart,
+    story_plots_home,
+    story_plots_things,
+    story_plots_wonder,
+    story_plots_world,
+)
 from tinyllama_np.corpus.story_frames import PASSAGES, opening
 from tinyllama_np.corpus.story_grammar import Teller
 from tinyllama_np.corpus.story_script import Plot, play, read_plots
@@ -73,8 +80,14 @@ def _story(seed: int, index: int) -> str:
 @lru_cache(maxsize=1)
 def plots() -> tuple[Plot, ...]:
     """Every plot the teller knows."""
-    scripts = (story_plots_things.SCRIPT, story_plots_heart.SCRIPT, story_plots_world.SCRIPT)
-    return tuple(plot for script in scripts for plot in read_plots(script))
+    modules = (
+        story_plots_things,
+        story_plots_home,
+        story_plots_heart,
+        story_plots_world,
+        story_plots_wonder,
+    )
+    return tuple(plot for module in modules for plot in read_plots(module.SCRIPT))
 
 
 def _tell(teller: Teller) -> None:

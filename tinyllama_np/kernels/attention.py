@@ -11,11 +11,12 @@ h // (H / K)), E head size.
 
 import numpy as np
 
-from .simd import ONE, ZERO, exp, kernel
+from .simd import BLOCK, MINUS_INFINITY, ONE, ZERO, exp, kernel, largest
 from .tile import (
     TILE_COLUMNS,
     TILE_ROWS,
     aligned_floats,
+    copy_block,
     multiply_panel,
     n_panels,
     pack,
@@ -44,23 +45,24 @@ def rotate(x, cos, sin, direction):
 
 
 @kernel
-def _strip_stride(time):
-    """Floats from one row of a strip to the next: whole panels, and no power of two.
-
-    At a distance of 1 KB all rows would compete for the same few sets of the cache.
-    """
-    return n_panels(time) * TILE_COLUMNS + 16
+def _padded(last):
+    """Floats of a strip's row that is filled up to `last`: whole blocks, zeros behind."""
+    return (last + BLOCK - 1) // BLOCK * BLOCK
 
 
 @kernel
-def _copy_rows(source, first, n_rows, head, factor, target):
-    """Target (n_rows, E) <- factor * source[first : first + n_rows, head] of (T, heads, E)."""
-    e = source.shape[2]
-    for row in range(n_rows):
-        source_row = source[first + row, head]
-        target_row = target[row]
-        for j in range(e):
-            target_row[j] = factor * source_row[j]
+def _strip_stride(time):
+    """Floats from one row of a strip to the next: padded, and no power of two.
+
+    At a distance of 1 KB all rows would compete for the same few sets of the cache.
+    """
+    return max(_padded(time + TILE_ROWS), n_panels(time) * TILE_COLUMNS) + 16
+
+
+@kernel
+def _row_end(first, row):
+    """Where the products stop to read a strip's row: at the last position of its tile."""
+    return first + (row // TILE_ROWS + 1) * TILE_ROWS
 
 
 @kernel
@@ -82,7 +84,7 @@ def _scores(queries, n_rows, first, key_panels, e, strip, stride):
 def _weighted_rows(strip, stride, n_rows, first, panels, time, width, out):
     """Out (n_rows, width) <- strip (n_rows, keys) times rows of `panels`, causally.
 
-    The strip must be zero from a row's own position to the end of its tile.
+    The strip must be zero from behind a row's own position to the end of its tile.
     """
     for p in range(width // TILE_COLUMNS):
         for row in range(0, n_rows, TILE_ROWS):
@@ -113,22 +115,23 @@ def _add_transposed(strip, stride, n_rows, first, panels, width, out):
 
 
 @kernel
-def _strip_softmax(strip, n_rows, first, n_keys, lse, normalisers):
-    """Strip <- exp(scores - the row's maximum), 0 for later keys; lse and 1 / the row's sum."""
+def _strip_softmax(strip, n_rows, first, scale, lse, normalisers):
+    """Strip <- exp(scale (products - the row's largest)), 0 for later keys.
+
+    Also lse of the scaled scores, and 1 / the row's sum.
+    """
     for row in range(n_rows):
-        scores = strip[row]
-        n = first + row + 1
-        largest = scores[0]
-        for j in range(n):
-            largest = max(largest, scores[j])
+        weights = strip[row]
+        n = _padded(_row_end(first, row))
+        for j in range(first + row + 1, n):
+            weights[j] = MINUS_INFINITY
+        peak = scale * largest(weights, n)
         total = ZERO
         for j in range(n):
-            weight = exp(scores[j] - largest)
-            scores[j] = weight
+            weight = exp(scale * weights[j] - peak)
+            weights[j] = weight
             total += weight
-        for j in range(n, n_keys):
-            scores[j] = ZERO
-        lse[first + row] = largest + np.log(total)
+        lse[first + row] = peak + np.log(total)
         normalisers[row] = ONE / total
 
 
@@ -168,9 +171,10 @@ def attention(q, k, v, cos, sin, out, lse):
             for h in range(key_head * group, (key_head + 1) * group):
                 for first in range(0, time, STRIP_ROWS):
                     n_rows = min(STRIP_ROWS, time - first)
-                    _copy_rows(q[i], first, n_rows, h, scale, queries)
+                    at = ((i * time + first) * n_heads + h) * e
+                    copy_block(q, at, n_heads * e, n_rows, e, queries, e)
                     _scores(queries, n_rows, first, key_panels, e, strip, stride)
-                    _strip_softmax(strip, n_rows, first, first + n_rows, lse[i, h], normalisers)
+                    _strip_softmax(strip, n_rows, first, scale, lse[i, h], normalisers)
                     _weighted_rows(strip, stride, n_rows, first, value_panels, time, width, mixed)
                     for row in range(n_rows):
                         out_row = out[i, first + row, h]
@@ -180,7 +184,7 @@ def attention(q, k, v, cos, sin, out, lse):
 
 
 @kernel
-def _strip_dscores(strip, dstrip, n_rows, first, n_keys, lse, out_dot_dout):
+def _strip_dscores(strip, dstrip, n_rows, first, scale, lse, out_dot_dout):
     """Strip <- probabilities, dstrip <- gradients of the scores; 0 for later keys.
 
     With p the softmax of the scores: dscores = p (dp - sum(p dp)), and sum(p dp) = out . dout.
@@ -188,16 +192,16 @@ def _strip_dscores(strip, dstrip, n_rows, first, n_keys, lse, out_dot_dout):
     for row in range(n_rows):
         probabilities = strip[row]
         dscores = dstrip[row]
-        n = first + row + 1
+        n = _padded(_row_end(first, row))
+        for j in range(first + row + 1, n):
+            probabilities[j] = MINUS_INFINITY
+            dscores[j] = ZERO
         lse_row = lse[first + row]
         expected = out_dot_dout[row]
         for j in range(n):
-            p = exp(probabilities[j] - lse_row)
+            p = exp(scale * probabilities[j] - lse_row)
             probabilities[j] = p
             dscores[j] = p * (dscores[j] - expected)
-        for j in range(n, n_keys):
-            probabilities[j] = ZERO
-            dscores[j] = ZERO
 
 
 @kernel
@@ -248,11 +252,11 @@ def attention_backward(dout, q, k, v, out, lse, cos, sin, dq, dk, dv):
             for h in range(key_head * group, (key_head + 1) * group):
                 for first in range(0, time, STRIP_ROWS):
                     n_rows = min(STRIP_ROWS, time - first)
-                    # queries carry the scale, into the scores and into dkey
-                    _copy_rows(q[i], first, n_rows, h, scale, queries)
-                    _copy_rows(dout[i], first, n_rows, h, ONE, douts)
-                    pack(queries, 0, e, n_rows, e, query_rows, STRIP_ROWS)
-                    pack(douts, 0, e, n_rows, e, dout_rows, STRIP_ROWS)
+                    at = ((i * time + first) * n_heads + h) * e
+                    copy_block(q, at, n_heads * e, n_rows, e, queries, e)
+                    copy_block(dout, at, n_heads * e, n_rows, e, douts, e)
+                    pack(q, at, n_heads * e, n_rows, e, query_rows, STRIP_ROWS)
+                    pack(dout, at, n_heads * e, n_rows, e, dout_rows, STRIP_ROWS)
                     for row in range(n_rows):
                         total = ZERO
                         out_row = out[i, first + row, h]
@@ -261,14 +265,12 @@ def attention_backward(dout, q, k, v, out, lse, cos, sin, dq, dk, dv):
                         out_dot_dout[row] = total
                     _scores(queries, n_rows, first, key_columns, e, strip, stride)
                     _scores(douts, n_rows, first, value_columns, e, dstrip, stride)
-                    _strip_dscores(
-                        strip, dstrip, n_rows, first, first + n_rows, lse[i, h], out_dot_dout
-                    )
+                    _strip_dscores(strip, dstrip, n_rows, first, scale, lse[i, h], out_dot_dout)
                     _add_transposed(strip, stride, n_rows, first, dout_rows, width, dvalue)
                     _add_transposed(dstrip, stride, n_rows, first, query_rows, width, dkey)
                     _weighted_rows(dstrip, stride, n_rows, first, key_rows, time, width, dqueries)
                     _write_head(dqueries, first, n_rows, h, scale, dq[i])
-            _write_head(dkey, 0, time, key_head, ONE, dk[i])
+            _write_head(dkey, 0, time, key_head, scale, dk[i])
             _write_head(dvalue, 0, time, key_head, ONE, dv[i])
     rotate(dq, cos, sin, -ONE)  # the transpose of a rotation turns back
     rotate(dk, cos, sin, -ONE)

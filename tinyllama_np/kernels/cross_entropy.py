@@ -6,15 +6,7 @@ Shapes: N tokens, D hidden size, V vocabulary. Losses are -log p[target], in nat
 import numpy as np
 
 from .linear import linear, linear_backward_input, linear_backward_weight
-from .simd import ONE, ZERO, exp, kernel
-
-
-@kernel
-def _largest(row):
-    largest = row[0]
-    for j in range(row.size):
-        largest = max(largest, row[j])
-    return largest
+from .simd import ZERO, exp, kernel, largest
 
 
 @kernel
@@ -22,11 +14,11 @@ def cross_entropy(logits, targets, losses):
     """Losses (N,) <- logits (N, V) and targets (N,)."""
     for i in range(targets.size):
         row = logits[i]
-        largest = _largest(row)
+        peak = largest(row, row.size)
         total = ZERO
         for j in range(row.size):
-            total += exp(row[j] - largest)
-        losses[i] = largest + np.log(total) - row[targets[i]]
+            total += exp(row[j] - peak)
+        losses[i] = peak + np.log(total) - row[targets[i]]
 
 
 @kernel
@@ -34,14 +26,14 @@ def softmax_cross_entropy(logits, targets, dloss_scale, losses):
     """Losses (N,) <-; logits (N, V) <- dloss_scale * (softmax(logits) - onehot(targets))."""
     for i in range(targets.size):
         row = logits[i]
-        largest = _largest(row)
+        peak = largest(row, row.size)
         target_logit = row[targets[i]]
         total = ZERO
         for j in range(row.size):
-            weight = exp(row[j] - largest)
+            weight = exp(row[j] - peak)
             row[j] = weight
             total += weight
-        losses[i] = largest + np.log(total) - target_logit
+        losses[i] = peak + np.log(total) - target_logit
         factor = dloss_scale / total
         for j in range(row.size):
             row[j] *= factor

@@ -24,9 +24,12 @@ from .tile import (
 # A panel of BLOCK_K rows (AVX2: 256 x 16 floats = 16 KB) fills half of a first-level cache; a
 # block of BLOCK_ROWS x BLOCK_K of the left operand (192 KB) less than half of a second-level one.
 BLOCK_K = 256
-import os
-BLOCK_ROWS = int(os.environ.get('BR','192'))
-COPY_FROM=int(os.environ.get('CF','1000'))
+BLOCK_ROWS = 192
+# Rows of the left operand that begin so many floats apart (a page) fall on the same few sets of
+# the cache; a block of them is copied together first.
+FAR_APART = 1024
+# Rows of our own copies begin a cache line later than a power of two, for the same reason.
+SKEW = 16
 
 
 class PreparedWeight(NamedTuple):
@@ -102,19 +105,18 @@ def _multiply(a, panels, c, accumulate):
         c[:, :] = 0
     k_step = block_size(k, BLOCK_K, 4)
     row_step = block_size(m, BLOCK_ROWS, 1)
-    # Rows of A that lie far apart compete for the same sets of the cache: copied together.
-    copied = k > COPY_FROM
-    stride = k_step + 16 if copied else k
-    a_block = aligned_floats(row_step * stride if copied else 0)
+    copied = k >= FAR_APART
+    copy_stride = k_step + SKEW
+    a_block = aligned_floats(row_step * copy_stride if copied else 0)
     for k_first in range(0, k, k_step):
         n_k = min(k_step, k - k_first)
         add = accumulate or k_first > 0
         for row in range(0, m, row_step):
             n_rows = min(row_step, m - row)
             if copied:
-                copy_block(a, row * k + k_first, k, n_rows, n_k, a_block, stride)
+                copy_block(a, row * k + k_first, k, n_rows, n_k, a_block, copy_stride)
                 multiply_panels(
-                    a_block, 0, stride, 1, n_rows, panels, k_first * TILE_COLUMNS, k, n_k, n,
+                    a_block, 0, copy_stride, 1, n_rows, panels, k_first * TILE_COLUMNS, k, n_k, n,
                     c, row * n, n, add,
                 )  # fmt: skip
             else:
@@ -143,7 +145,7 @@ def linear_backward_weight(dout, x, dweight):
     i = x.shape[1]
     k_step = block_size(n, BLOCK_K, 4)
     row_step = block_size(o, BLOCK_ROWS, 1)
-    stride = k_step + 16  # not 1 KB: its rows would compete for a few sets of the cache
+    stride = k_step + SKEW
     x_panels = aligned_floats(n_panels(i) * TILE_COLUMNS * n)
     dout_block = aligned_floats(row_step * stride)
     pack(x, 0, i, n, i, x_panels, n)

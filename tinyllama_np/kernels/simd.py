@@ -5,6 +5,7 @@ has no vector exp: `np.exp` costs 4 ns an element) and no float64 by accident. T
 products (tile.py) are too much for the vectoriser and are emitted as vector instructions.
 """
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,37 @@ def emit_fma(builder, a, b, c):
     return builder.call(function, [a, b, c])
 
 
+def pairs(tile, other):
+    """The entries of two tiles (lists of rows), one beside the other."""
+    return zip(chain.from_iterable(tile), chain.from_iterable(other), strict=True)
+
+
+def emit_loop(builder, name, first, last, stride, accumulators, body):
+    """For k in range(first, last, stride): body(k, accumulators); gives what they are at the end.
+
+    The accumulators are vectors, in rows; `body` replaces them in the lists that it is given.
+    """
+    entry = builder.block
+    head, inside, after = (builder.append_basic_block(f"{name}.{part}") for part in "hia")
+    builder.branch(head)
+    builder.position_at_end(head)
+    k = builder.phi(first.type)
+    k.add_incoming(first, entry)
+    phis = [[builder.phi(VECTOR) for _ in row] for row in accumulators]
+    for phi, value in pairs(phis, accumulators):
+        phi.add_incoming(value, entry)
+    builder.cbranch(builder.icmp_signed("<", k, last), inside, after)
+    builder.position_at_end(inside)
+    current = [list(row) for row in phis]
+    body(k, current)
+    for phi, value in pairs(phis, current):
+        phi.add_incoming(value, builder.block)
+    k.add_incoming(builder.add(k, stride), builder.block)
+    builder.branch(head)
+    builder.position_at_end(after)
+    return phis
+
+
 # --------------------------------------------------------------------------------- scalar pieces
 
 
@@ -164,3 +196,48 @@ def exp(x):
     y = ZERO if x < EXP_LOWEST else y
     # HUGE * x: infinite above the range, and NaN for NaN, which fails the comparison
     return y if x <= EXP_HIGHEST else HUGE * x
+
+
+# Floats that one turn of a vectorised loop takes: a row padded to whole BLOCKs has no scalar rest.
+BLOCK = 4 * LANES
+MINUS_INFINITY = np.float32(-np.inf)
+
+
+@intrinsic
+def _largest_of_blocks(typingctx, row, n):
+    """The largest of row[:n], n a multiple of BLOCK; NaN is passed over.
+
+    By hand, since the vectoriser leaves a maximum alone unless NaN may be ignored everywhere.
+    """
+
+    def larger(builder, x, y):
+        return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+    def codegen(context, builder, signature, args):
+        row = data_pointer(context, builder, signature.args[0], args[0])
+        n = args[1]
+        smallest = ir.Constant(VECTOR, [FLOAT(float("-inf"))] * LANES)
+
+        def body(k, current):
+            for v, best in enumerate(current[0]):
+                pointer = builder.gep(row, [builder.add(k, n.type(v * LANES))])
+                current[0][v] = larger(builder, emit_load(builder, pointer), best)
+
+        start = [[smallest] * (BLOCK // LANES)]
+        (best,) = emit_loop(builder, "max", n.type(0), n, n.type(BLOCK), start, body)
+        lanes = [builder.extract_element(v, INT32(lane)) for v in best for lane in range(LANES)]
+        while len(lanes) > 1:
+            lanes = [larger(builder, x, y) for x, y in zip(lanes[::2], lanes[1::2], strict=True)]
+        return lanes[0]
+
+    return types.float32(row, types.intp), codegen
+
+
+@kernel
+def largest(row, n):
+    """The largest of row[:n]; NaN is passed over."""
+    whole = n // BLOCK * BLOCK
+    result = _largest_of_blocks(row, whole)
+    for j in range(whole, n):
+        result = row[j] if row[j] > result else result
+    return result

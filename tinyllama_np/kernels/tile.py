@@ -18,8 +18,6 @@ hundred rows stays in the first-level cache while all rows of A pass by.
 Positions are offsets in floats from an array's first element; nothing is checked.
 """
 
-from itertools import chain
-
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -34,19 +32,16 @@ from .simd import (
     emit_broadcast,
     emit_fma,
     emit_load,
+    emit_loop,
     emit_prefetch,
     emit_store,
     kernel,
+    pairs,
 )
 
 TILE_ROWS, TILE_VECTORS = {16: (14, 2), 8: (6, 2), 4: (6, 4)}[LANES]
 TILE_COLUMNS = TILE_VECTORS * LANES
 UNROLL = 4  # steps over k in one turn of the loop
-
-
-def pairs(tile, other):
-    """The entries of two tiles (lists of rows), one beside the other."""
-    return zip(chain.from_iterable(tile), chain.from_iterable(other), strict=True)
 
 
 def _emit_steps(builder, n_steps, accumulators, a_rows, a_k_stride, b):
@@ -61,29 +56,6 @@ def _emit_steps(builder, n_steps, accumulators, a_rows, a_k_stride, b):
             a = emit_broadcast(builder, builder.gep(a_row, [a_offset]))
             for v in range(TILE_VECTORS):
                 accumulators[row][v] = emit_fma(builder, a, b_row[v], accumulators[row][v])
-
-
-def _emit_loop(builder, name, first, last, stride, accumulators, body):
-    """For k in range(first, last, stride): accumulators = body(k, accumulators)."""
-    entry = builder.block
-    head, inside, after = (builder.append_basic_block(f"{name}.{part}") for part in "hia")
-    builder.branch(head)
-    builder.position_at_end(head)
-    k = builder.phi(first.type)
-    k.add_incoming(first, entry)
-    phis = [[builder.phi(VECTOR) for _ in row] for row in accumulators]
-    for phi, value in pairs(phis, accumulators):
-        phi.add_incoming(value, entry)
-    builder.cbranch(builder.icmp_signed("<", k, last), inside, after)
-    builder.position_at_end(inside)
-    current = [list(row) for row in phis]
-    body(k, current)
-    for phi, value in pairs(phis, current):
-        phi.add_incoming(value, builder.block)
-    k.add_incoming(builder.add(k, stride), builder.block)
-    builder.branch(head)
-    builder.position_at_end(after)
-    return phis
 
 
 def make_tile(rows):
@@ -122,9 +94,9 @@ def make_tile(rows):
 
         whole = builder.and_(n_k, int64(-UNROLL))
         turns = (int64(0), whole, int64(UNROLL))
-        accumulators = _emit_loop(builder, "turns", *turns, accumulators, steps(UNROLL))
+        accumulators = emit_loop(builder, "turns", *turns, accumulators, steps(UNROLL))
         rest = (whole, n_k, int64(1))
-        accumulators = _emit_loop(builder, "rest", *rest, accumulators, steps(1))
+        accumulators = emit_loop(builder, "rest", *rest, accumulators, steps(1))
         with builder.if_else(add) as (then, otherwise):
             with then:
                 for pointer, value in pairs(c_tile, accumulators):

@@ -48,7 +48,7 @@ def cross_entropy_backward(dlosses: FloatArray, cache: CrossEntropyCache) -> Flo
     """
     probs, targets = cache
     # forward: loss = log sum exp(logits) - logits[target]; the gradient is probs - onehot
-    dlogits = probs.copy()
+    dlogits: FloatArray = probs.copy()
     dlogits[np.arange(len(targets)), targets] -= 1
     dlogits *= dlosses[:, None]
     return dlogits

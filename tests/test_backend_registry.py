@@ -1,0 +1,149 @@
+"""Every entry of the Numba table against its NumPy twin in float64, driven by one registry."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from registry_of_kernels import (
+    REGISTRY,
+    SIZES,
+    WRITTEN,
+    arguments_of,
+    entry_of,
+    errors_against_numpy,
+    run,
+)
+
+from tinyllama_np.backend import NUMPY, Backend, get_backend
+
+
+@pytest.fixture(scope="module")
+def numba():
+    return get_backend("numba")
+
+
+def assert_equals_numpy(backend, key, sizes):
+    """Within the registry's bound; an element left NaN fails too."""
+    errors = errors_against_numpy(backend, key, arguments_of(key, sizes))
+    for name, error in errors.items():
+        assert error < REGISTRY[key].tolerance, f"{key}: {name} is off by {error:.2g}"
+
+
+def test_every_entry_of_the_table_is_registered():
+    entries = {field.name for field in dataclasses.fields(Backend)} - {"name"}
+    assert {entry_of(key) for key in REGISTRY} == entries
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("key", REGISTRY)
+def test_kernel_equals_numpy_in_float64(numba, key, sizes):
+    assert_equals_numpy(numba, key, sizes)
+
+
+@pytest.mark.parametrize("key", REGISTRY)
+def test_numpy_table_in_float32_equals_itself_in_float64(key):
+    """So the bounds of the registry are those of float32 and not of one implementation."""
+    assert_equals_numpy(NUMPY, key, SIZES["odd and long"])
+
+
+@pytest.mark.parametrize("key", REGISTRY)
+def test_repeated_call_gives_the_same_bytes(numba, key):
+    for sizes in (SIZES["odd"], SIZES["odd and long"]):
+        arguments = arguments_of(key, sizes)
+        first = run(numba, key, arguments, np.float32)
+        run(numba, key, arguments_of(key, SIZES["paper"]), np.float32)  # other sizes in between
+        second = run(numba, key, arguments, np.float32)
+        for name in first:
+            assert first[name].tobytes() == second[name].tobytes(), name
+
+
+# ------------------------------------------------------------------------ the comparison can fail
+
+_ORDINARY = [key for key, pair in REGISTRY.items() if pair.call is None]
+_OUTPUTS = [
+    (key, position, argument.kind)
+    for key in _ORDINARY
+    for position, argument in enumerate(arguments_of(key, SIZES["odd"]))
+    if argument.kind in WRITTEN
+]
+
+
+def with_wrong_entry(backend, key, wrong):
+    """The table with `wrong(right, *arguments)` in the place of an entry."""
+    right = getattr(backend, entry_of(key))
+    return dataclasses.replace(
+        backend, **{entry_of(key): lambda *arguments: wrong(right, *arguments)}
+    )
+
+
+@pytest.mark.parametrize(("key", "position", "kind"), _OUTPUTS)
+def test_comparison_catches_one_wrong_element(numba, key, position, kind):
+    def wrong(right, *arguments):
+        right(*arguments)
+        largest = np.abs(arguments[position]).max()
+        arguments[position].reshape(-1)[-1] += 1e-4 * largest
+
+    with pytest.raises(AssertionError, match="is off by"):
+        assert_equals_numpy(with_wrong_entry(numba, key, wrong), key, SIZES["odd"])
+
+
+@pytest.mark.parametrize(("key", "position", "kind"), _OUTPUTS)
+def test_comparison_catches_an_element_not_written(numba, key, position, kind):
+    def wrong(right, *arguments):
+        last = arguments[position].reshape(-1)[-1]
+        right(*arguments)
+        arguments[position].reshape(-1)[-1] = last
+
+    with pytest.raises(AssertionError, match="is off by"):
+        assert_equals_numpy(with_wrong_entry(numba, key, wrong), key, SIZES["odd"])
+
+
+@pytest.mark.parametrize(
+    ("key", "position"), [(key, position) for key, position, kind in _OUTPUTS if kind == "+="]
+)
+def test_comparison_catches_a_sum_begun_anew(numba, key, position):
+    def wrong(right, *arguments):
+        arguments[position].fill(0)
+        right(*arguments)
+
+    with pytest.raises(AssertionError, match="is off by"):
+        assert_equals_numpy(with_wrong_entry(numba, key, wrong), key, SIZES["odd"])
+
+
+def test_comparison_catches_a_weight_not_packed_again(numba):
+    def wrong(right, weight, previous):
+        return previous if previous is not None else right(weight, previous)
+
+    with pytest.raises(AssertionError, match="is off by"):
+        assert_equals_numpy(
+            with_wrong_entry(numba, "prepare_weight", wrong), "prepare_weight", SIZES["odd"]
+        )
+
+
+def test_comparison_catches_a_sum_of_squares_in_float32(numba):
+    def wrong(right, x):
+        return float((x * x).sum())
+
+    with pytest.raises(AssertionError, match="is off by"):
+        assert_equals_numpy(
+            with_wrong_entry(numba, "sum_of_squares", wrong), "sum_of_squares", SIZES["odd"]
+        )
+
+
+def test_comparison_catches_a_changed_input(numba):
+    def wrong(right, *arguments):
+        right(*arguments)
+        arguments[0][...] = 0  # x
+
+    with pytest.raises(AssertionError):
+        assert_equals_numpy(with_wrong_entry(numba, "rmsnorm", wrong), "rmsnorm", SIZES["odd"])
+
+
+def test_get_backend_refusals():
+    with pytest.raises(ValueError, match="backend='jax' must be 'numba' or 'numpy'"):
+        get_backend("jax")
+    with pytest.raises(ValueError, match="works in float32, but the weights are float64"):
+        get_backend("numba", np.float64)
+    assert get_backend("numpy", np.float64) is NUMPY

@@ -1,0 +1,127 @@
+"""The seam to the disk: a write that fails at any point leaves the old content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+
+import pytest
+
+from tinyllama_np import storage
+
+
+def fail(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_write_atomic_writes_and_replaces(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.bin"
+    storage.write_atomic(path, b"one")
+    storage.write_atomic(path, b"two, longer")
+    assert path.read_bytes() == b"two, longer"
+    assert [p.name for p in path.parent.iterdir()] == ["file.bin"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_content(tmp_path, monkeypatch, call):
+    path = tmp_path / "file.txt"
+    storage.write_text_atomic(path, "old\n")
+    monkeypatch.setattr(storage.os, call, fail)
+    with pytest.raises(OSError, match="No space"):
+        storage.write_text_atomic(path, "new\n")
+    assert path.read_bytes() == b"old\n"
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_nothing_new_to_be_read(tmp_path, monkeypatch, call):
+    monkeypatch.setattr(storage.os, call, fail)
+    with pytest.raises(OSError, match="No space"):
+        storage.write_text_atomic(tmp_path / "file.txt", "new\n")
+    assert not (tmp_path / "file.txt").exists()
+    monkeypatch.undo()
+    storage.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_is_on_the_disk_before_the_name_changes(tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            storage.os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1]
+        )
+    storage.write_atomic(tmp_path / "file", b"x")
+    assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
+
+
+def test_text_keeps_its_line_ends_and_is_utf_8(tmp_path):
+    path = tmp_path / "text"
+    storage.write_text_atomic(path, "é\r\nb\n")
+    storage.append_text(path, "ü\n")
+    assert path.read_bytes() == "é\r\nb\nü\n".encode()
+
+
+def test_append_makes_the_file_and_its_folder(tmp_path):
+    storage.append_text(tmp_path / "a" / "b.csv", "x\n")
+    assert (tmp_path / "a" / "b.csv").read_bytes() == b"x\n"
+
+
+def folder_of(tmp_path, name, content):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "file").write_bytes(content)
+    return folder
+
+
+def test_publish_folder_renames(tmp_path):
+    temporary = folder_of(tmp_path, ".final.partial", b"new")
+    storage.publish_folder(temporary, tmp_path / "final")
+    assert (tmp_path / "final" / "file").read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["final"]
+
+
+def test_publish_folder_replaces_a_folder_of_that_name(tmp_path):
+    final = folder_of(tmp_path, "final", b"old")
+    (final / "another").write_bytes(b"old too")
+    storage.publish_folder(folder_of(tmp_path, ".final.partial", b"new"), final)
+    assert {p.name: p.read_bytes() for p in final.iterdir()} == {"file": b"new"}
+    assert [p.name for p in tmp_path.iterdir()] == ["final"]
+
+
+def test_publish_folder_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
+    final = folder_of(tmp_path, "final", b"old")
+    temporary = folder_of(tmp_path, ".final.partial", b"new")
+    monkeypatch.setattr(storage.os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        storage.publish_folder(temporary, final)
+    assert (final / "file").read_bytes() == b"old"
+
+
+def test_remove_folder_takes_the_name_away_first(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path, "doomed", b"x")
+    monkeypatch.setattr(storage.shutil, "rmtree", fail)  # killed while removing
+    with pytest.raises(OSError, match="No space"):
+        storage.remove_folder(folder)
+    assert not folder.exists()
+    monkeypatch.undo()
+    storage.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_remove_leftovers_takes_only_our_own(tmp_path):
+    folder_of(tmp_path, ".step-000003.partial", b"x")
+    (tmp_path / ".steps.csv.77.partial").write_bytes(b"x")
+    kept = (".hidden", "notes.partial", "steps.csv")
+    for name in kept:
+        (tmp_path / name).write_bytes(b"x")
+    storage.remove_leftovers(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(kept)
+    storage.remove_leftovers(tmp_path / "is not there")
+
+
+def test_hashes(tmp_path):
+    data = bytes(range(256)) * 5000  # more than one piece
+    (tmp_path / "file").write_bytes(data)
+    expected = hashlib.sha256(data).hexdigest()
+    assert storage.sha256_bytes(data) == storage.sha256_file(tmp_path / "file") == expected
