@@ -95,7 +95,9 @@ def model_errors(
     for name, array in random_params(config).items():
         params[name][...] = array
     tokens, targets = random_batch(config, batch, time)
-    with lanes_for(config, time, backend=backend, micro_batch=micro_batch, lanes=lanes) as all_lanes:
+    with lanes_for(
+        config, time, backend=backend, micro_batch=micro_batch, lanes=lanes
+    ) as all_lanes:
         _, grads = gradients(all_lanes, params, tokens, targets)
 
     with lanes_for(config, time, backend=backend, micro_batch=batch, lanes=1) as one_lane:

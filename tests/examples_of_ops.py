@@ -69,7 +69,10 @@ def embedding_example() -> OpExample:
     tokens = np.array([3, 10, 3, 0, 7, 3, 10, 1, 5])  # 3 and 10 come more than once, 2 never
     weight = draw(V, D)
     return OpExample(
-        {"weight": weight}, lambda: embedding_forward(tokens, weight), embedding_backward, draw(N, D)
+        {"weight": weight},
+        lambda: embedding_forward(tokens, weight),
+        embedding_backward,
+        draw(N, D),
     )
 
 

@@ -219,8 +219,7 @@ def group_keeps_one_query_head_only(dout, cache):
 @planted("attention")
 def group_of_strided_query_heads(dout, cache):
     """Head h given to key/value head h mod K instead of h // (H / K)."""
-    batch, time, heads, size = cache.q.shape
-    kv_heads = cache.k.shape[2]
+    heads, kv_heads = cache.q.shape[2], cache.k.shape[2]
     regrouped = np.arange(heads).reshape(-1, kv_heads).T.reshape(-1)
     moved = cache._replace(
         q=cache.q[:, :, regrouped], out=cache.out[:, :, regrouped], lse=cache.lse[:, regrouped]

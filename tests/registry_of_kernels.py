@@ -75,9 +75,9 @@ Draw = Callable[..., np.ndarray]
 
 
 def ids(draw: Draw, limit: int, n: int) -> np.ndarray:
-    """n int32 numbers below `limit`, with repetitions where n allows."""
+    """n int32 numbers below `limit`; the highest comes first and again last."""
     found = np.floor(np.abs(draw(n)) * limit / 2).astype(np.int32) % limit
-    found[-1] = found[0]
+    found[[0, -1]] = limit - 1
     return found
 
 
@@ -335,9 +335,7 @@ def arguments_of(key: str, sizes: Sizes) -> list[Argument]:
     ]
 
 
-def run(
-    backend: Backend, key: str, arguments: list[Argument], dtype: Any
-) -> dict[str, np.ndarray]:
+def run(backend: Backend, key: str, arguments: list[Argument], dtype: Any) -> dict[str, np.ndarray]:
     """Call an entry on copies in `dtype`; returns what it wrote, checks what it may not change."""
     values: dict[str, Any] = {}
     for a in arguments:

@@ -71,9 +71,7 @@ def test_a_drawn_subset_is_judged(cubic):
         return function()
 
     grads["x"] = grads["x"] * 2
-    errors = gradient_errors(
-        counted, arrays, grads, max_elements=5, rng=np.random.default_rng(1)
-    )
+    errors = gradient_errors(counted, arrays, grads, max_elements=5, rng=np.random.default_rng(1))
     assert len(calls) == 2 * 2 * 5
     assert errors["x"] == pytest.approx(1, rel=1e-6)
     assert errors["y"] < 1e-9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_segments_cover_the_buffer_once_and_alternate():
     ends = [0, *(segment.stop for segment, _ in segments)]
     assert [segment.start for segment, _ in segments] == ends[:-1]
     assert ends[-1] == parameter_count(WIDE)
-    assert all(a[1] != b[1] for a, b in zip(segments, segments[1:], strict=False))
+    assert all(a[1] != b[1] for a, b in pairwise(segments))
 
 
 def test_gradient_norm_is_that_of_the_whole_vector():

@@ -24,9 +24,9 @@ from tinyllama_np.schedule import learning_rate
 FIXTURE = Path(__file__).parent / "fixtures" / "torch_reference.npz"
 CASES = ("tied, grouped", "untied, grouped", "untied, not grouped")
 
-# (backend, dtype, bound on the error relative to the largest entry; measured errors beside it)
+# Bounds on the error relative to a gradient's largest entry; measured: 4e-15 and 1.5e-6.
 PRECISIONS = [
-    pytest.param("numpy", np.float64, 1e-12, id="numpy-float64"),
+    pytest.param("numpy", np.float64, 1e-13, id="numpy-float64"),
     pytest.param("numpy", np.float32, 1e-5, id="numpy-float32"),
     pytest.param("numba", np.float32, 1e-5, id="numba-float32"),
 ]
@@ -97,25 +97,24 @@ def train(reference, backend, dtype, threads=1):
             norms.append(optimizer.gradient_norm(lanes))
             rate = learning_rate(step, train_config)
             clipped.append(
-                optimizer.update(
-                    parameters, lanes, step=step, learning_rate=rate, norm=norms[-1]
-                )
+                optimizer.update(parameters, lanes, step=step, learning_rate=rate, norm=norms[-1])
             )
     return np.array(losses), np.array(norms), np.array(clipped)
 
 
+# Measured: 3e-16 in float64, 5e-7 in float32.
 @pytest.mark.parametrize(
     ("backend", "dtype", "bound"),
     [
-        pytest.param("numpy", np.float64, 1e-11, id="numpy-float64"),
-        pytest.param("numpy", np.float32, 2e-5, id="numpy-float32"),
-        pytest.param("numba", np.float32, 2e-5, id="numba-float32"),
+        pytest.param("numpy", np.float64, 1e-13, id="numpy-float64"),
+        pytest.param("numpy", np.float32, 5e-6, id="numpy-float32"),
+        pytest.param("numba", np.float32, 5e-6, id="numba-float32"),
     ],
 )
 def test_fifty_training_steps_follow_pytorchs(reference, backend, dtype, bound):
     losses, norms, clipped = train(reference, backend, dtype)
     np.testing.assert_allclose(losses, reference["training/losses"], rtol=bound, atol=0)
-    np.testing.assert_allclose(norms, reference["training/norms"], rtol=10 * bound, atol=0)
+    np.testing.assert_allclose(norms, reference["training/norms"], rtol=bound, atol=0)
     np.testing.assert_array_equal(clipped, reference["training/norms"] > 1)
     assert 0 < clipped.sum() < len(clipped)  # both ways are tried
     assert losses[-1] < losses[0] / 2  # and something is learnt
@@ -164,7 +163,7 @@ def test_trajectory_shows_decayed_gains(reference, monkeypatch):
     assert np.abs(losses / reference["training/losses"] - 1).max() > 1e-3
 
 
-# ------------------------------------------------------------------------ where PyTorch is installed
+# ----------------------------------------------------------------------- where PyTorch is installed
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +184,7 @@ def test_fixture_is_what_the_script_computes(reference, torch_reference):
         if array.dtype != np.float64:
             np.testing.assert_array_equal(array, reference[name], err_msg=name)
             continue
-        # 50 steps amplify the rounding of another PyTorch's sums; a single pass does not.
-        bound = 1e-9 if name.startswith("training/") else 1e-12
-        assert relative_error(array, reference[name]) < bound, name
+        assert relative_error(array, reference[name]) < 1e-12, name
 
 
 def test_logits_equal_pytorchs(reference, torch_reference):

@@ -43,6 +43,7 @@ CONFIGS = {
 @pytest.mark.parametrize(
     ("backend", "dtype", "bound"),
     # Their rotary angles and softmax are float32 whatever the dtype, hence 1e-5 for float64 too.
+    # Measured: 1.4e-6 (logits), 1e-7 (loss), 3e-6 (gradients).
     [("numpy", np.float64, 1e-5), ("numpy", np.float32, 1e-5), ("numba", np.float32, 1e-5)],
     ids=["numpy-float64", "numpy-float32", "numba-float32"],
 )
@@ -63,7 +64,7 @@ def test_same_logits_loss_and_gradients(changes, backend, dtype, bound):
     named = dict(model.named_parameters())
     assert set(named) == set(params)
     for name, grad in grads.items():
-        assert relative_error(grad, named[name].grad.numpy()) < 2 * bound, name
+        assert relative_error(grad, named[name].grad.numpy()) < bound, name
 
 
 def test_a_rotation_of_neighbours_would_show():

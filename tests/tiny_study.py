@@ -38,6 +38,7 @@ TRAIN = TrainConfig(
     sample_prompts=("Mia", "The duck sang"),
     sample_tokens=3,
 )
+BASELINE = Condition("baseline")
 INTERVAL_STEPS = (0, 3, 6, 8, 11, 13)
 DETERMINISTIC = ("steps.csv", "intervals.csv", "samples.jsonl", "outcome.json")
 
@@ -61,7 +62,7 @@ def write_text(path: Path, count: int = 200) -> Path:
     return path
 
 
-def tiny_config(seeds=(0,), conditions=(Condition("baseline"),), model=None, **train) -> StudyConfig:
+def tiny_config(seeds=(0,), conditions=(BASELINE,), model=None, **train) -> StudyConfig:
     """The tiny study with some settings changed."""
     return StudyConfig(
         preset="tiny",
@@ -76,6 +77,7 @@ def make_study(folder: Path, config: StudyConfig | None = None, **changes) -> Pa
     """Prepare a study of the tiny text in `folder` / "study"; returns that folder."""
     text = folder / "text.txt"
     if not text.exists():
+        folder.mkdir(exist_ok=True)
         write_text(text)
     texts = Texts(files=(text,))
     config = config or tiny_config(**changes)

@@ -11,11 +11,13 @@ each file: it is either whole or not there.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from tinyllama_np.config import ModelConfig
@@ -120,7 +122,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         If a file is missing or has other bytes than when it was written.
     """
     manifest = _read_json(folder / MANIFEST_FILE)
-    for name, expected in manifest.items():
+    needed = dict.fromkeys(("config.json", MODEL_FILE, OPTIMIZER_FILE, STATE_FILE))
+    for name, expected in {**needed, **manifest}.items():
         path = folder / Path(name).name
         if not path.is_file():
             raise CheckpointError(f"checkpoint {folder.name} lacks {name}; use an older checkpoint")
@@ -152,7 +155,10 @@ def load_model(folder: Path) -> tuple[ModelConfig, dict[str, FloatArray]]:
     path = folder / MODEL_FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no {MODEL_FILE}; name a checkpoint folder")
-    return config, safetensors.load_file(path)
+    try:
+        return config, safetensors.load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}; use another checkpoint") from None
 
 
 def restore(checkpoint: Checkpoint, weights: Parameters, optimizer: Optimizer) -> None:
@@ -167,7 +173,7 @@ def checkpoint_folders(folder: Path) -> list[Path]:
     """The checkpoints in `folder`, oldest first."""
     if not folder.is_dir():
         return []
-    found = [p for p in folder.iterdir() if p.is_dir() and p.name.startswith("step-")]
+    found = [p for p in folder.iterdir() if p.is_dir() and re.fullmatch("step-[0-9]+", p.name)]
     return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
 
@@ -193,7 +199,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path.parent} holds no {path.name}; name a checkpoint folder such as "
             "RUN/runs/baseline/seed-0/checkpoints/step-000100"
         ) from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path.name} of {path.parent.name} is no JSON: {error}") from None
     if not isinstance(values, dict):
         raise CheckpointError(f"{path.name} of {path.parent.name} holds no JSON object")

@@ -21,7 +21,7 @@ class Evaluation(NamedTuple):
     @property
     def perplexity(self) -> float:
         """exp(loss), infinite where that overflows."""
-        return math.exp(self.loss) if self.loss < 709 else math.inf
+        return math.inf if self.loss > 709 else math.exp(self.loss)
 
 
 def evaluate(

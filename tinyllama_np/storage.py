@@ -18,11 +18,14 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Replace the file `path` by `data` so that a crash leaves the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    with open(temporary, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # a disk that is full does not stay so for this
     flush_folder(path.parent)
 
 
@@ -40,7 +43,7 @@ def append_text(path: Path, text: str) -> None:
 
 def flush_file(path: Path) -> None:
     """Ask the system to put the file's content on the disk."""
-    with open(path, "rb") as stream:
+    with open(path, "r+b") as stream:  # Windows flushes only what is open for writing
         os.fsync(stream.fileno())
 
 

@@ -12,6 +12,7 @@ import math
 import signal
 import time
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from tinyllama_np.backend import get_backend
 from tinyllama_np.checkpoint import (
+    CheckpointError,
     checkpoint_folders,
     latest_checkpoint,
     restore,
@@ -30,12 +32,18 @@ from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
 from tinyllama_np.corpus.tokens import open_token_file
 from tinyllama_np.evaluate import Evaluation, evaluate
 from tinyllama_np.generate import generate
-from tinyllama_np.lanes import Lanes, mean_loss
+from tinyllama_np.lanes import Lanes, mean_loss, single_threaded_blas
 from tinyllama_np.ops import IntArray
 from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.parameters import Parameters
 from tinyllama_np.schedule import learning_rate
-from tinyllama_np.storage import append_text, remove_folder, remove_leftovers, write_text_atomic
+from tinyllama_np.storage import (
+    append_text,
+    flush_file,
+    remove_folder,
+    remove_leftovers,
+    write_text_atomic,
+)
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS, TIMING_COLUMNS, CsvLog
 from tokenizer import Tokenizer
 
@@ -153,6 +161,7 @@ class _Run:
         if checkpoint is not None:
             restore(checkpoint, self.weights, self.optimizer)
             self.step = checkpoint.state["step"]
+        self.saved_step = self.step
         self.lanes.use_weights(self.weights.views)
         self._open_logs()
         self.clock = _Clock()
@@ -173,6 +182,17 @@ class _Run:
         intervals = self.intervals_log.restart(self.step)
         self.timing_log.restart(self.step)
         self._restart_samples()
+        due = [i for i in range(self.train.intervals) if self.train.interval_step(i) <= self.step]
+        for log, found, expected in (
+            (self.steps_log, len(steps), max(0, self.step)),
+            (self.intervals_log, len(intervals), len(due)),
+        ):
+            if found != expected:
+                raise CheckpointError(
+                    f"{log.path.name} of {self.job.condition}/{folder.name} has {found} rows up to "
+                    f"the checkpoint at step {self.step}, expected {expected}; "
+                    "remove the run's folder to begin the run again"
+                )
         self.interval = len(intervals)  # the next to be measured
         measured = int(intervals[-1]["step"]) if intervals else 0
         # (loss, gradient norm) of the steps since the last interval, for its means
@@ -183,26 +203,27 @@ class _Run:
         ]
 
     def _restart_samples(self) -> None:
-        lines = []
-        if self.samples_file.exists():
-            text = self.samples_file.read_text(encoding="utf-8")
-            for line in text[: text.rfind("\n") + 1].splitlines(keepends=True):
-                if json.loads(line)["step"] <= self.step:
-                    lines.append(line)
-        write_text_atomic(self.samples_file, "".join(lines))
+        def stays(line: str) -> bool:
+            try:
+                return bool(json.loads(line)["step"] <= self.step)
+            except (ValueError, KeyError, TypeError):  # damaged by a power cut
+                return False
+
+        data = self.samples_file.read_bytes() if self.samples_file.exists() else b""
+        lines = data.decode("utf-8", errors="replace").split("\n")[:-1]
+        kept = "".join(line + "\n" for line in takewhile(stays, lines))
+        write_text_atomic(self.samples_file, kept)
 
     def carry_out(self) -> dict[str, Any]:
         """Train to the end, or until asked to stop."""
-        if self.step < 0:
-            self.step = 0
-            self.measure_interval()
         with _StopOnSignals() as signals:
             while self.step < self.train.steps:
                 if self._should_stop(signals):
                     self.save()
                     return self.outcome(STOPPED, "stopped on request; run again to go on")
-                problem = self.take_step()
-                if problem:
+                if self.step < 0:
+                    self.step = 0  # interval 0 comes before the first update
+                elif problem := self.take_step():
                     return self.outcome(DIVERGED, problem)
                 if self.step == self.train.interval_step(self.interval):
                     self.measure_interval()
@@ -269,9 +290,15 @@ class _Run:
         self.save()
 
     def save(self) -> None:
-        """Checkpoint the state after `step`, once the telemetry up to it is on the disk."""
+        """Checkpoint the state after `step`, once the telemetry up to it is on the disk.
+
+        A state that is saved already is left alone: it may be the only checkpoint there is.
+        """
+        if self.step == self.saved_step:
+            return
         for log in (self.steps_log, self.intervals_log, self.timing_log):
             log.flush()
+        flush_file(self.samples_file)
         folder = self.checkpoints / f"step-{self.step:06d}"
         save_checkpoint(
             folder,
@@ -285,11 +312,13 @@ class _Run:
             for other in checkpoint_folders(self.checkpoints):
                 if other != folder:
                     remove_folder(other)
+        self.saved_step = self.step
 
     def outcome(self, status: str, message: str) -> dict[str, Any]:
         """What outcome.json says."""
-        tokens = self.step * self.train.tokens_per_step
-        return {"status": status, "step": self.step, "tokens_seen": tokens, "message": message}
+        step = max(0, self.step)
+        tokens = step * self.train.tokens_per_step
+        return {"status": status, "step": step, "tokens_seen": tokens, "message": message}
 
     def _position(self) -> dict[str, Any]:
         tokens = self.step * self.train.tokens_per_step
@@ -301,17 +330,18 @@ class _Run:
     def _write_samples(self) -> None:
         t = self.train
         for number, prompt in enumerate(t.sample_prompts if t.sample_tokens else ()):
-            ids = self.tokenizer.encode(prompt)
-            room = self.model.max_position_embeddings - len(ids)
-            new = generate(
-                self.weights.views,
-                ids,
-                self.model,
-                max_new_tokens=max(0, min(t.sample_tokens, room)),
-                temperature=t.sample_temperature,
-                stop_token=self.tokenizer.end_of_text,
-                rng=np.random.default_rng([t.seed, self.step, number]),
-            )
+            context = self.model.max_position_embeddings
+            ids = self.tokenizer.encode(prompt)[:context] or [self.tokenizer.end_of_text]
+            with single_threaded_blas():  # else the last bits depend on the number of cores
+                new = generate(
+                    self.weights.views,
+                    ids,
+                    self.model,
+                    max_new_tokens=min(t.sample_tokens, context - len(ids)),
+                    temperature=t.sample_temperature,
+                    stop_token=self.tokenizer.end_of_text,
+                    rng=np.random.default_rng([t.seed, self.step, number]),
+                )
             entry = {
                 "interval": self.interval,
                 "step": self.step,

@@ -72,7 +72,7 @@ LINES = {
   [h.himself]}.
 - nowhere did [h] feel better than [p.in], and <one_day> [h.he] {was there again|went there
   early}.
-- "{Shall we|Why don't we} go [p.to]?" {asked|said} [m] one {morning|afternoon|day}. ^[h] was
+- "{Shall we|Why don't we} go [p.to]?" asked [m] one {morning|afternoon|day}. ^[h] was
   {out of the door|ready} in a {minute|wink}.
 
 # aside

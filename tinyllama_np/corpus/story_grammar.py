@@ -42,7 +42,7 @@ Node = Union[str, Ref, Word, Choice]  # noqa: UP007  (an alias that refers to it
 
 _MARKS = re.compile(r"[{|}]|\[[^\]]*\]|<[^>]*>|[^{|}\[<]+")
 _VOWEL_SOUND = re.compile(r"\b([Aa]) (?=(?:[aeio]|u(?!ni|se)|hour|honest)(?!ne\b|nce\b))")
-_START = re.compile(r'(?:^|(?<=[.!?] )|\^)("?[A-Za-z])')
+_START = re.compile(r'(?:^|(?<=[^.][.!?] )|\^)("?[A-Za-z])')
 _NAME_ONLY = ("'", ",", " and ", " the ")  # what may follow a name but not a pronoun
 _SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 
@@ -170,9 +170,7 @@ class Teller:
 
     def _tag(self, mood: str, words: str) -> tuple[str, str]:
         """A verb of speech and its manner, such as ("said", " softly"), for the words beside it."""
-        verb, _, manner = self.expand(
-            self.pick(TAGS["ask" if words[-1] == "?" else mood])
-        ).partition(" ")
+        verb, _, manner = self.expand(self.pick(TAGS[_tag_list(mood, words)])).partition(" ")
         return verb, f" {manner}" if manner else ""
 
     def _tagged(self, mood: str, words: str, subject: str, pronoun: bool) -> str:
@@ -204,8 +202,11 @@ class Teller:
         return nodes
 
     def expand(self, template: str) -> str:
-        """The text of a template."""
-        return self._expand(parse(template))
+        """The text of a template, leaving who was mentioned last as it is."""
+        mentioned = self._mentioned
+        text = self._expand(parse(template))
+        self._mentioned = mentioned
+        return text
 
     def _expand(self, nodes: tuple[Node, ...]) -> str:
         mentioned_before, self._mentioned = self._mentioned, []
@@ -233,6 +234,12 @@ class Teller:
 
     def story(self) -> str:
         return "\n".join(" ".join(part) for part in self._paragraphs if part)
+
+
+def _tag_list(mood: str, words: str) -> str:
+    if words.endswith("?"):
+        return "ask loudly" if mood in ("cry", "happy", "cross") else "ask"
+    return "say" if mood == "ask" else mood
 
 
 def _comma(words: str) -> str:

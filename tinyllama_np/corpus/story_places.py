@@ -154,6 +154,9 @@ TOWN = _read_places(
 """
 )
 
+# No place for storms, mud and climbing.
+BUILT_UP = ("the library", "the toy shop", "the train station", "the market")
+
 WILD = _read_places(
     """
 # the forest | in

@@ -52,7 +52,7 @@ SCRIPT = """
 - <then> [h] had an idea. They started [n.2]. {It worked!|That was fun!}
 @ tell
 - <soon> [f] began to [n.3], {and how|and both of them giggled}.
-- {by the end of|after} the {day|week}, [f] could [n.3]. {[h] learned a lot, too.|And the others
+- by the end of the {day|week}, [f] could [n.3]. {[h] learned a lot, too.|And the others
   came closer to see.}
 @ tell
 - the others {heard them laugh|saw how much fun they had} and {came over|asked, "Can we play,
@@ -69,7 +69,7 @@ SCRIPT = """
 - it is good to be different
 - one kind word can change everything
 
-# The quarrel | f t
+# The quarrel | f t out
 @ tell
 - [h] had a friend, a [f.kind] named [f]. They {did everything together|met every day|had been
   friends since they were babies}.
@@ -80,7 +80,7 @@ SCRIPT = """
 - <one_day>, [p.in], both of them saw [t.a] {at the same time|in the same second}.
 - <one_day> [o] gave them [t.a] for the two of them.
 @ say h cross
-- I saw [t.it] first! {It is mine!|Give it to me!}
+- I saw [t.it] first! {^[t.they] [t.is] mine!|Give [t.it] to me!}
 - I want to [t.use] first! {I am older.|You always go first.}
 @ say f cross
 - No, I did! {Let go!|You are not fair!}
@@ -133,26 +133,26 @@ SCRIPT = """
 - it is never too late to say sorry
 - being right is not as nice as being friends
 
-# The thing to be afraid of |
+# The thing to be afraid of | out
 @ let a
 - the dark / the lamp went out / the dark was soft, like a blanket, and full of stars / out in
-  the dark
+  the dark / in the attic
 - deep water / the youngest duckling got tangled in weeds / the water carried [h.him] like a big
-  hand / out in the water
+  hand / out in the water / by the pond
 - thunder / a small bird fell out of its nest in a storm / thunder was only the sky clearing its
-  throat / out in the storm
+  throat / out in the storm / out in the fields
 - high places / a kitten cried on top of the ladder / from up there one could see the whole
-  world / high up
+  world / high up / in the barn
 - big dogs / a big dog howled with a thorn in its paw / the big dog licked [h.his] face and was
-  as soft as a rug / behind the fence with the dog
+  as soft as a rug / behind the fence with the dog / behind the mill
 - the cellar / [m] got locked in the cellar / the cellar was full of apples and had a friendly
-  echo / down in the cellar
+  echo / down in the cellar / at home
 - the bridge / somebody called for help from the other side of the bridge / the bridge only
-  swung a little, like a cradle / on the other side of the bridge
+  swung a little, like a cradle / on the other side of the bridge / by the old bridge
 - strangers / an old man dropped all his oranges / most strangers smile when you smile / among
-  the rolling oranges
+  the rolling oranges / at the bus stop
 - spiders / a tiny spider sat in the wash bowl and could not get out / the spider waved with one
-  leg, or so it seemed / in the slippery bowl
+  leg, or so it seemed / in the slippery bowl / in the wash house
 @ tell
 - but there was one thing that made [h.him] {shake|tremble}: [a].
 - [h] was not afraid of {lions|ghosts|the dentist}. [h.He] was only afraid of [a].
@@ -163,7 +163,11 @@ SCRIPT = """
   else}.
 - "Everyone is afraid of something," said [m]. "{I am afraid of {mice|geese|the barber}|It is
   all right}."
-@ run go
+@ tell
+- <one_day> [h] was [a.5].
+- <one_day> [h] and some friends were [a.5].
+- <one_day>, [a.5], [h] was {playing|whistling|looking for snails}.
+- [h] had something to do [a.5], and <one_day> [h.he] went there.
 @ tell
 - <suddenly> [a.2].
 - <suddenly> it happened: [a.2].
@@ -181,8 +185,7 @@ SCRIPT = """
 - I am scared. {But I am going anyway.|But somebody needs me.}
 @ some 2
 - [h] {bit|pressed} [h.his] lips together and {took one step|went on}. Then {another|one more}.
-- [h.his] heart {beat like a drum|thumped}, but [h.his] [h.feet] {kept going|walked on by
-  themselves}.
+- [h.his] heart {beat like a drum|thumped}, but [h.his] feet {kept going|walked on by themselves}.
 - [h.he] sang {quietly|a brave song} {all the while|through [h.his] teeth}.
 - [h.he] thought of {[m]|warm soup|all who had ever been brave}.
 @ tell
@@ -205,7 +208,7 @@ SCRIPT = """
 - courage grows with every step
 - even small ones can do big things
 
-# The show-off | f
+# The show-off | f out
 @ let b
 - run / race to the old windmill / stopped to wave at everybody and ran the wrong way / ran
 - jump / jump over the brook / looked around to see who was watching and landed in the mud /

@@ -85,8 +85,8 @@ SCRIPT = """
 - blue bowl / china / pieces like blue stars
 - picture frame / glass / a crack from corner to corner
 - clock / brass / wheels and springs everywhere
-- lamp / glass / a great crash
-- music box / wooden / one last sad note
+- lamp / glass / splinters as thin as needles
+- music box / wood / one last sad note
 - big jug / clay / milk under the chairs
 @ tell
 - in [m]'s {room|kitchen|hall} stood a [v] {of [v.2]|} that was {very old|a wedding
@@ -99,9 +99,8 @@ SCRIPT = """
   cushion|galloped around on a broom} {through the house|from room to room}.
 - <one_day> [h] {chased the cat|danced|played knight} {through the house|in the hall}.
 @ tell
-- crash! There {was|were} [v.3].
-- bump! The [v] {wobbled|tipped}, {once, twice|to the left, to the right}, and fell. There
-  {was|were} [v.3].
+- {crash|crack|clatter}! ^[v.3].
+- bump! The [v] {wobbled|tipped}, {once, twice|to the left, to the right}, and fell. ^[v.3]!
 @ tell
 - <felt_scared>. Nobody had seen it.
 - for a moment [h] {stood very still|could not move}. Only the {cat|rain} had {seen|heard} it.
@@ -300,7 +299,7 @@ SCRIPT = """
 - trust is easy to lose and slow to grow
 - one can make a mistake good again
 
-# They forgot my birthday | f
+# They forgot my birthday | f out
 @ tell
 - <one_day> [h] woke up and {jumped out of bed|sat straight up}. It was [h.his] birthday! [h.He]
   was {four|five|six|seven}{ today|} at last.

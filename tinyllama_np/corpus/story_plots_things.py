@@ -6,7 +6,7 @@ The marks are explained in `story_script`.
 from __future__ import annotations
 
 SCRIPT = """
-# The thing that rolled away | t:rolls
+# The thing that rolled away | t:rolls out
 @ tell
 - [m] had given [h] [t.a] {for [h.his] birthday|last winter|as a present}.
 - of all [h.his] {toys|treasures|things}, [h] loved one the most: [t.a].
@@ -17,8 +17,8 @@ SCRIPT = """
 @ tell
 - [h] [t.used] {again and again|for an hour|until [h.his] arms hurt}.
 - of course, [t] came along. [h] [t.used] and sang.
-- "{Watch this|Look at me}!" cried [h] and [t.used] {as hard as [h.he] could|very high|with one
-  [h.hands]}.
+- "{Watch this|Look at me}!" cried [h] and [t.used] {as hard as [h.he] could|very high|with
+  closed eyes}.
 @ tell
 - <suddenly> [t] {slipped from [h.his] [h.hands]|got away} and rolled {down the path|away|off},
   faster and faster.
@@ -71,13 +71,14 @@ SCRIPT = """
 - it is good to ask for help
 - it helps to think before running around
 
-# Gone with the wind | t:blows f
+# Gone with the wind | t:blows f out
 @ tell
 - [h] and [f], a [f.kind] from {next door|the other side of the road|nearby}, had
   {made|found|bought} [t.a].
 - [h]'s friend [f] had lent [h.him] [t.a]. "{Take good care of it|Please be careful with it},"
   [f] had said.
-- [h] had saved up {for weeks|all summer} to buy [t.a].
+- [h] had saved up {for weeks|all summer} to buy [t.a], and [h.his] friend [f] had {helped|lent
+  [h.him] the last coin}.
 @ run go
 @ say f say
 - It is very windy today. {Hold on tight!|Are you sure?|Maybe we should wait.}
@@ -102,8 +103,8 @@ SCRIPT = """
 - "I should have listened," said [h].
 @ some 2
 - [h] tried to climb, but the {lowest branch|trunk} was too {high|slippery}.
-- [f] threw {a stick|a pinecone|an old shoe}. It missed{ by a mile|}. The stick {got stuck|came
-  back down}.
+- [f] threw {a stick|a pinecone|an old shoe}. It {missed by a mile|got stuck as well|came back
+  down}.
 - they {shook|kicked} the tree. Only {leaves|two acorns|a surprised squirrel} came down.
 - they jumped as high as they could, which was not high {at all|enough}.
 @ tell
@@ -125,7 +126,7 @@ SCRIPT = """
 - it is no shame to say sorry
 - the wind takes what you do not hold
 
-# Downstream | t:floats f
+# Downstream | t:floats f out
 @ tell
 - [h] had [t.a] that [h.he] had {built|painted|got from [m]}.
 - "{Is it ready|Does it float}?" asked [f]. [f.he] was [h]'s {best friend|cousin|neighbor}, and
@@ -187,9 +188,9 @@ SCRIPT = """
 - a little string can save a lot of tears
 - even a long trip can end well
 
-# A hole in the pocket | t:slips
+# A hole in the pocket | t:slips out
 @ tell
-- [m] asked [h] to {bring|carry} [t.a] {to Grandma's friend|across town|to [o]} [p.in].
+- [m] asked [h] to {bring|carry} [t.a] to {a friend|[o]} [p.in].
 - [h] always carried [t.a] in [h.his] {pocket|bag}. {It was for luck.|It had belonged to [m].}
 - on [h.his] birthday [h] {had got|was given} [t.a]. [h.He] put [t.it] into [h.his] pocket and
   {patted|checked} it {every few steps|ten times}.
@@ -218,7 +219,7 @@ SCRIPT = """
 - a {crow|magpie|jay} with something in its beak flew up. But it was only a {nut|twig|crust}.
 @ run aside
 @ tell
-- <finally>, when [h] was about to {give up|go home}, [h.he] saw a {glint|tiny flash|bit of
+- just when [h] was about to {give up|go home}, [h.he] saw a {glint|tiny flash|bit of
   color} [p.spot]. There [t.they] {[t.was]|lay}!
 - <then> [h] remembered: [h.he] had {bent down to tie a shoe|jumped over a puddle|stopped to
   watch a snail} [p.spot]. [h.he] ran back, and there {it all lay|was what [h.he] had lost}!
@@ -235,7 +236,7 @@ SCRIPT = """
 - going slowly is sometimes the fastest way
 - one must not give up too early
 
-# Left behind | t:left
+# Left behind | t:left out
 @ tell
 - [h] never went to sleep without {[h.his] [t.noun]|[t]}.
 - [h] and [t] {went everywhere together|were always together|had never been apart}.
@@ -269,8 +270,8 @@ SCRIPT = """
 - "Maybe somebody took [t.it]," said [h] {in a small voice|and swallowed}.
 @ tell
 - then [h] stopped. [p.spot] sat [o], {and what was that next to [o.him]? It was|with} [t.full]!
-- [o] was already waiting. "{Does this belong to you|I think this is yours}," said [o.he], and
-  held out [t.full].
+- [o] was already waiting. "I think this is {yours|what you are looking for}," [o.he] said
+  and held out [t.full].
 - there [t.they] [t.was], [p.spot], under {a big leaf|an old umbrella|a dry coat}. Somebody had
   covered [t.it] so that the rain {would not hurt|could not reach} [t.it]. It had been [o].
 @ say o answer

@@ -27,10 +27,10 @@ SCRIPT = """
 @ run go
 @ tell
 - there, [p.spot], [h] found [t.a]. {It was warm to the touch|It glowed a little}.
-- [p.spot] something {glowed|hummed softly}. It was [t.full] {nobody had ever seen before|that
+- [p.spot] something {glowed|hummed softly}. It was [t.a] {nobody had ever seen before|that
   nobody seemed to miss}.
 @ tell
-- when [h] {rubbed|picked up|shook} [t.it], a {tiny|thin|creaky} voice said, "You have one wish.
+- when [h] {rubbed|lifted|shook} [t.it], a {tiny|thin|creaky} voice said, "You have one wish.
   {Think well|Choose with care}!"
 - "One wish," {said|squeaked} a voice {from inside|out of nowhere}. "One and no more."
 @ tell
@@ -59,7 +59,7 @@ SCRIPT = """
 - so [h] carried [t] back and {laid|put} [t.it] down [p.spot], {just as before|where [t.they]
   had been}. {One, two, three|Whoosh}! Everything was {as it had been|normal again}.
 - [h] {closed [h.his] eyes|held [t] tight} and said, "I wish for {nothing at all|everything to
-  be as it was}." And when [h.he] {opened them again|looked up}, it was so.
+  be as it was}." And when [h.he] {opened [h.his] eyes again|looked up}, it was so.
 @ tell
 - never had plain {soup|bread and butter} tasted so {good|fine}.
 - [m] was {in the kitchen|at the door}, {as always|and supper was ready}. It was the

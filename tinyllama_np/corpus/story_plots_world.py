@@ -6,13 +6,20 @@ The marks are explained in `story_script`.
 from __future__ import annotations
 
 SCRIPT = """
-# The storm | f
+# The storm | f out
 @ run go
+@ let b
+- dam
+- castle
+- tower
+- wall
+- harbor for leaf boats
 @ tell
-- [h.his] friend [f] was there, too, and they {built a dam|played hide and seek|looked for
-  {snails|treasure}|made a tower of stones}.
-- together with [f], a [f.kind], [h] {was building a castle|was looking for
-  {berries|feathers}|played pirates}.
+- [h.his] friend [f] was there, too, and they built a [b] {together|out of mud and stones|as
+  high as they could}.
+- together with [f], a [f.kind], [h] {was building|made} a [b].
+- [f], a [f.kind], had come along. They were {building|making} a [b] {and forgot the time|and
+  singing}.
 @ tell
 - <suddenly> it {got dark|grew cold}. A black cloud {came over the hill|rolled in|covered the
   sun}.
@@ -58,7 +65,7 @@ SCRIPT = """
 - when they {crept|came} out, there was a rainbow {over the hill|from one side to the other}.
   {"Look!" they both said.|They said nothing for a while.}
 @ tell
-- the {dam|castle|tower} was {gone|washed away}. "We will build a better one," said [h].
+- the [b] was {gone|washed away}. "We will build a better one," said [h].
 - a {branch|big branch} lay {right where they had been playing|across the path}. {They looked at
   each other.|[f] swallowed.}
 - then [m] came running with {a blanket|dry clothes|a lantern}. "{There you are|Thank
@@ -70,7 +77,7 @@ SCRIPT = """
 - it is good to know what to do in a storm
 - a song can be stronger than thunder
 
-# The creature in trouble |
+# The creature in trouble | out
 @ let c
 - bird / a wing that hung down / a shoe box with soft hay / flew / it
 - kitten / burrs in its fur and an empty tummy / a basket by the stove / jumped / it
@@ -144,7 +151,7 @@ SCRIPT = """
 - a blue butterfly / fluttered / from flower to flower
 - a frog / hopped / from stone to stone
 - a red balloon / floated / over one fence after the other
-- the sound of a flute / came / from farther and farther away
+- a paper lantern / drifted / higher and farther away
 - a squirrel / ran / from tree to tree
 - a white feather / flew / along with the wind
 - a funny little dog / trotted / around every corner
@@ -207,7 +214,7 @@ SCRIPT = """
 - there is often somebody who will help
 - one should tell someone before going off
 
-# Building it together | f
+# Building it together | f out
 @ let j
 - tree house / boards and ropes / the boards were too heavy / the first rain came through the
   roof

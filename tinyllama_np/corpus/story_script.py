@@ -1,6 +1,6 @@
 """Plots as text: the small script language in which the embedded stories are written.
 
-    # The ball that rolled | thing:rolls friend
+    # The ball that rolled | t:rolls f
     @ tell
     - <one_day> [h] {kicked|dropped} [t].
     - it was windy, and [t] would not stay where [t.they] [t.was].
@@ -9,7 +9,8 @@
     @ say h sad
     - Where is my [t.noun]?
 
-`#` starts a plot and says whom it needs; `@` starts a step; `-` starts one of the step's
+`#` starts a plot and says what it needs (a friend `f`, a thing `t`, that may be lost in certain
+ways, a `human` hero, a place `out` of town); `@` starts a step; `-` starts one of the step's
 alternatives, which may run over several lines. The steps:
 
     @ tell              one alternative, told

@@ -102,7 +102,7 @@ snack: {a slice|two slices} of {apple pie|melon|bread and butter|carrot cake}; {
     {berries|porridge|noodles|rice}; {sweet plums|ripe pears|roasted nuts|jam sandwiches|corn
     bread|honey cakes}
 odd_find: an old {glove|sock|spoon|boot|coin}; a {bottle cap|broken pencil|bent nail|blue
-    feather}; a {sleepy|cross|surprised} {snail|beetle|toad|spider}; {some|only} {dry
+    feather}; a {sleepy|cross|surprised} {snail|beetle|toad|spider}; some {dry
     leaves|dust|wet grass| pebbles}; half a {sandwich|cookie|pinecone}; a {shiny wrapper|rusty
     tin|tangle of string}; {three|four|two} {ants|acorns|snail shells|seeds}
 color: red; blue; yellow; green; purple; orange; white; gold; pink; silver; brown
@@ -119,6 +119,7 @@ bedtime: that night,; at bedtime,; when the stars came out,; that evening,; when
 TAGS: dict[str, tuple[str, ...]] = {
     "say": ("said", "said", "said", "said", "said softly", "said kindly"),
     "ask": ("asked", "asked", "asked", "asked {softly|quietly}"),
+    "ask loudly": ("asked", "asked", "cried", "called"),
     "cry": ("cried", "shouted", "called", "yelled", "called loudly"),
     "happy": (
         "said",
@@ -162,7 +163,6 @@ GESTURES: dict[str, tuple[str, ...]] = {
         "rubbed [self.his] eyes",
     ),
     "cross": ("frowned", "stamped [self.his] foot", "turned away", "made a face", "scowled"),
-    "whisper": ("leaned closer", "looked over [self.his] shoulder", "came a little nearer"),
     "answer": (
         "smiled",
         "thought for a moment",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tinyllama_np.corpus.story_grammar import Teller
-from tinyllama_np.corpus.story_places import TOWN, TRAITS, WILD
+from tinyllama_np.corpus.story_places import BUILT_UP, TOWN, TRAITS, WILD
 from tinyllama_np.corpus.story_words import ANIMAL_NAMES, BOYS, GIRLS
 
 PRONOUNS = {
@@ -183,11 +183,12 @@ def cast_parent(teller: Teller, *, human: bool) -> None:
     _put(teller, "m", {**forms, **PRONOUNS[gender]})
 
 
-def cast_place(teller: Teller, *, human: bool, role: str = "p") -> None:
-    """Cast a place, a helper who may be met there ("o") and three of its spots."""
-    place = teller.pick(TOWN if human or teller.chance(0.1) else WILD)
+def cast_place(teller: Teller, *, human: bool, outdoors: bool = False) -> None:
+    """Cast a place "p" with three of its spots, and a helper "o" who may be met there."""
+    places = TOWN if human or teller.chance(0.1) else WILD
+    place = teller.pick([p for p in places if not (outdoors and p.name in BUILT_UP)])
     first, second, third = teller.sample(place.spots, 3)
-    teller.cast[role] = {
+    teller.cast["p"] = {
         "": place.name,
         "in": f"{place.at} {place.name}",
         "to": f"to {place.name}",

@@ -92,16 +92,21 @@ def plots() -> tuple[Plot, ...]:
 
 def _tell(teller: Teller) -> None:
     plot = teller.pick(plots())
+    _cast(teller, plot)
+    opening(teller)
+    play(teller, plot.steps, PASSAGES)
+
+
+def _cast(teller: Teller, plot: Plot) -> None:
+    """Choose the hero, the hero's family, place, home and nature, and what the plot needs."""
     human = cast_hero(teller, human=True if "human" in plot.needs else None)
     cast_parent(teller, human=human)
-    cast_place(teller, human=human)
+    cast_place(teller, human=human, outdoors="out" in plot.needs)
     teller.cast["home"] = {"in": teller.expand("<home_in>" if human else "<animal_home_in>")}
     cast_trait(teller)
     for need in plot.needs:
-        if need == "f":
+        kind, _, ways = need.partition(":")
+        if kind == "f":
             cast_hero(teller, "f", human=human)
-        elif need.startswith("t"):
-            _, _, ways = need.partition(":")
+        elif kind == "t":
             cast_thing(teller, ways=tuple(ways.split(",")) if ways else ())
-    opening(teller)
-    play(teller, plot.steps, PASSAGES)

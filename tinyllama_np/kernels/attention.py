@@ -28,6 +28,17 @@ STRIP_ROWS = max(1, 48 // TILE_ROWS) * TILE_ROWS
 
 
 @kernel
+def _check(q, k, v, out, lse, cos, sin):
+    """Nothing below is checked again, and a wrong size would write beyond an array."""
+    b, time, n_heads, e = q.shape
+    n_key_heads = k.shape[2]
+    good = k.shape == (b, time, n_key_heads, e) and n_heads % n_key_heads == 0 and e % 2 == 0
+    good = good and v.shape == k.shape and out.shape == q.shape and lse.shape == (b, n_heads, time)
+    if not good or cos.shape != (time, e // 2) or sin.shape != cos.shape:
+        raise ValueError("q and out must be (b, T, H, E), k and v (b, T, K, E), cos (T, E / 2)")
+
+
+@kernel
 def rotate(x, cos, sin, direction):
     """x (b, T, heads, E) <- its pairs (j, j + E/2) turned by +-(the angle of t and j)."""
     b, time, heads, e = x.shape
@@ -148,6 +159,7 @@ def attention(q, k, v, cos, sin, out, lse):
     lse : float32 array of shape (b, H, T)
         log sum exp of a query's scaled scores, kept for the backward pass.
     """
+    _check(q, k, v, out, lse, cos, sin)
     b, time, n_heads, e = q.shape
     n_key_heads = k.shape[2]
     group = n_heads // n_key_heads
@@ -221,6 +233,7 @@ def attention_backward(dout, q, k, v, out, lse, cos, sin, dq, dk, dv):
 
     `q` and `k` are as `attention` left them: rotated. Shapes as there.
     """
+    _check(q, k, v, out, lse, cos, sin)
     b, time, n_heads, e = q.shape
     n_key_heads = k.shape[2]
     group = n_heads // n_key_heads

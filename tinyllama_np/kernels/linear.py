@@ -101,6 +101,8 @@ def _multiply(a, panels, c, accumulate):
     """C (M, N) = or += A (M, K) B (K, N), B in panels."""
     m, k = a.shape
     n = c.shape[1]
+    if c.shape[0] != m or panels.size != n_panels(n) * TILE_COLUMNS * k:
+        raise ValueError("operands of different sizes; shapes are (N, I), (O, I) and (N, O)")
     if k == 0 and not accumulate:
         c[:, :] = 0
     k_step = block_size(k, BLOCK_K, 4)
@@ -143,6 +145,8 @@ def linear_backward_weight(dout, x, dweight):
     """Dweight (O, I) += dout^T (O, N) x (N, I)."""
     n, o = dout.shape
     i = x.shape[1]
+    if x.shape[0] != n or dweight.shape != (o, i):
+        raise ValueError("operands of different sizes; shapes are (N, O), (N, I) and (O, I)")
     k_step = block_size(n, BLOCK_K, 4)
     row_step = block_size(o, BLOCK_ROWS, 1)
     stride = k_step + SKEW

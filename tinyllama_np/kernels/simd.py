@@ -54,7 +54,9 @@ VECTOR = ir.VectorType(FLOAT, LANES)
 
 
 def data_pointer(context, builder, array_type, array):
-    """Address of an array's first element."""
+    """Address of an array's first element; the array must be float32 without gaps."""
+    if array_type.dtype != types.float32 or array_type.layout != "C":
+        raise TypeError(f"this kernel takes C-contiguous float32 arrays, not {array_type}")
     return context.make_array(array_type)(context, builder, array).data
 
 

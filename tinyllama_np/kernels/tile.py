@@ -24,7 +24,6 @@ from numba import types
 from numba.extending import intrinsic
 
 from .simd import (
-    FLOAT,
     INT32,
     LANES,
     VECTOR,
