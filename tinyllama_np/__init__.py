@@ -15,6 +15,7 @@ from tinyllama_np.config import (
     StudyConfig,
     TrainConfig,
 )
+from tinyllama_np.generate import generate
 from tinyllama_np.gradcheck import gradient_errors
 from tinyllama_np.lanes import forward, loss_and_grads
 from tinyllama_np.parameters import init_params, parameter_count
@@ -30,6 +31,7 @@ __all__ = [
     "StudyConfig",
     "TrainConfig",
     "forward",
+    "generate",
     "gradient_errors",
     "init_params",
     "loss_and_grads",

@@ -28,5 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in (study, generate):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
-    code: int = arguments.run(arguments)
+    try:
+        code: int = arguments.run(arguments)
+    except KeyboardInterrupt:  # before the training, which stops at a checkpoint by itself
+        print("interrupted", file=sys.stderr)
+        return 130
     return code

@@ -122,6 +122,12 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
                 f"the {name} text has {info.tokens} tokens, but sequence_length={longest} needs "
                 f"at least {longest + 1}; give more text or shorter sequences"
             )
+    asked = max(run.valid_tokens for run in runs)
+    if held_out.tokens <= asked:
+        say(
+            f"the validation text has {held_out.tokens:,} tokens, fewer than valid_tokens={asked:,}: "
+            "all of it is measured"
+        )
     tokenizer.save(folder / "tokenizer.json")
     study = {
         "config": config.to_dict(),
