@@ -125,8 +125,8 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
     asked = max(run.valid_tokens for run in runs)
     if held_out.tokens <= asked:
         say(
-            f"the validation text has {held_out.tokens:,} tokens, fewer than valid_tokens={asked:,}: "
-            "all of it is measured"
+            f"the validation text has {held_out.tokens:,} tokens, fewer than "
+            f"valid_tokens={asked:,}: all of it is measured"
         )
     tokenizer.save(folder / "tokenizer.json")
     study = {
