@@ -177,6 +177,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
+        prompts = self.sample_prompts
+        if not isinstance(prompts, tuple) or not all(isinstance(text, str) for text in prompts):
+            raise ConfigError(f"sample_prompts={prompts!r} must be a tuple of texts")
         for name in (
             "budget_tokens",
             "batch_size",
@@ -310,6 +313,7 @@ class CorpusConfig:
     valid_fraction: float = 0.1
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_at_least(self, "synthetic_stories", 2)
         check_at_least(self, "synthetic_seed", 0)
         check_range(self, "valid_fraction", 0.0, 1.0, open_below=True, open_above=True)
@@ -339,8 +343,8 @@ class StudyConfig:
     def __post_init__(self) -> None:
         if not self.seeds:
             raise ConfigError("a study needs at least one seed")
-        if any(seed < 0 for seed in self.seeds):
-            raise ConfigError(f"seeds={list(self.seeds)} must not be negative")
+        if not all(isinstance(seed, int) and seed >= 0 for seed in self.seeds):
+            raise ConfigError(f"seeds={list(self.seeds)} must be whole numbers of at least 0")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds={list(self.seeds)} must differ from each other")
         names = [condition.name for condition in self.conditions]
@@ -374,7 +378,13 @@ class StudyConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> StudyConfig:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; missing and unknown names are refused."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        if set(values) != known:
+            raise ConfigError(
+                f"a study's configuration has {', '.join(sorted(known))}; "
+                f"got {', '.join(sorted(values))}"
+            )
         conditions = []
         for entry in values["conditions"]:
             overrides = dict(entry["overrides"])

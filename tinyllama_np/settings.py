@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import numbers
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, TypeVar
 
@@ -36,27 +37,31 @@ def from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
     return cls(**values)
 
 
-_TYPE_NAMES = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+_KINDS: Mapping[str, tuple[type[Any], Callable[[Any], Any]]] = {
+    "bool": (bool, bool),
+    "int": (numbers.Integral, int),
+    "float": (numbers.Real, float),
+    "str": (str, str),
+}
 
 
 def check_types(config: Any) -> None:
-    """Refuse a value of another type than the field's; an integer may stand for a float."""
+    """Refuse a value of another type than the field's.
+
+    An integer may stand for a float, and NumPy's numbers for Python's; they are converted, so that
+    1 and 1.0 are the same configuration. Tuples are left to the class that has them.
+    """
     for f in dataclasses.fields(config):
-        value, optional = getattr(config, f.name), "None" in str(f.type)
-        if value is None and optional:
+        value, declared = getattr(config, f.name), str(f.type)
+        kind = declared.split(" |")[0]
+        if kind not in _KINDS or (value is None and "None" in declared):
             continue
-        expected = str(f.type).split(" |")[0]
-        if expected.startswith("tuple"):
-            if not isinstance(value, tuple) or not all(isinstance(v, str) for v in value):
-                raise ConfigError(f"{f.name}={value!r} must be a tuple of texts")
-            continue
-        right = isinstance(value, _TYPE_NAMES[expected])
-        if not right or (isinstance(value, bool) and expected != "bool"):
-            raise ConfigError(f"{f.name}={value!r} must be of type {expected}")
-        if expected == "float" and not math.isfinite(value):
+        expected, convert = _KINDS[kind]
+        if not isinstance(value, expected) or (isinstance(value, bool) and kind != "bool"):
+            raise ConfigError(f"{f.name}={value!r} must be of type {kind}")
+        if kind == "float" and not math.isfinite(float(value)):
             raise ConfigError(f"{f.name}={value!r} must be a finite number")
-        if expected == "float":  # so that 1 and 1.0 are the same configuration
-            object.__setattr__(config, f.name, float(value))
+        object.__setattr__(config, f.name, convert(value))
 
 
 def check_at_least(config: Any, name: str, least: int) -> None:
