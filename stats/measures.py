@@ -167,7 +167,8 @@ def stable(loss: FloatArray, settings: MeasureSettings) -> BoolArray:
     risen = np.cumsum(rise, axis=-1)
     before = np.zeros_like(risen)
     before[..., window:] = risen[..., :-window]
-    return (volatility < settings.stable_volatility * loss) & (risen == before)
+    quiet: BoolArray = volatility < settings.stable_volatility * loss
+    return quiet & (risen == before)
 
 
 def stable_phase(is_stable: BoolArray, run: int = 3) -> BoolArray:

@@ -184,11 +184,12 @@ def mark_best(ax: Axes, telemetry: pd.DataFrame, column: str, template: str) -> 
         ax.axvspan(tokens[best], tokens[-1], color="#F5F1E8", lw=0, zorder=0)
         ax.annotate(
             f"{million(1e6 * (tokens[-1] - tokens[best]))} tokens without gain",
-            (tokens[-1], 0),
+            (tokens[-1], 1),
             xycoords=("data", "axes fraction"),
-            xytext=(-4, 6),
+            xytext=(-4, -4),
             textcoords="offset points",
             ha="right",
+            va="top",
             fontsize=8,
             color=GREY,
         )

@@ -139,9 +139,11 @@ def test_a_vocabulary_smaller_than_the_bytes(tmp_path):
     refused(tmp_path, tiny_config(model={"vocab_size": 256}), "vocab_size=256", ConfigError)
 
 
-def test_fewer_validation_tokens_than_a_sequence(tmp_path):
+def test_fewer_validation_tokens_than_a_sequence():
     with pytest.raises(ConfigError, match="valid_tokens=7"):
-        refused(tmp_path, tiny_config(valid_tokens=7), "")
+        tiny_config(valid_tokens=7)
+    with pytest.raises(ConfigError, match="'long': valid_tokens=64"):
+        tiny_config(conditions=(Condition("long", {"sequence_length": 65, "intervals": 2}),))
 
 
 def test_a_validation_text_shorter_than_a_sequence(tmp_path):

@@ -216,6 +216,11 @@ class TrainConfig:
                 f"budget_tokens={self.budget_tokens} gives {self.steps}; "
                 "ask for fewer intervals or a larger budget"
             )
+        if self.valid_tokens < self.sequence_length:
+            raise ConfigError(
+                f"valid_tokens={self.valid_tokens} must be at least one sequence of "
+                f"sequence_length={self.sequence_length}"
+            )
         if self.train_tokens is not None and self.train_tokens <= self.sequence_length:
             raise ConfigError(
                 f"train_tokens={self.train_tokens} must exceed sequence_length="

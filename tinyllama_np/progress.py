@@ -73,7 +73,8 @@ class Progress:
         for job in self._jobs:
             row = last_row(job.folder / "steps.csv")
             if row is not None and int(row["step"]) < job.train.steps:
-                shown.append(f"{job.condition}/{job.train.seed} {float(row['train_loss']):.3f}")
+                loss = float(row["train_loss"] or "nan")  # a diverged run's cell is empty
+                shown.append(f"{job.condition}/{job.train.seed} {loss:.3f}")
         return "loss " + ", ".join(shown) if shown else ""
 
 

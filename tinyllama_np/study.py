@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 
 from tinyllama_np.config import ConfigError, CorpusConfig, StudyConfig
 from tinyllama_np.corpus.synthetic import generate_stories
-from tinyllama_np.corpus.text import read_stories, split_stories, without_stories
+from tinyllama_np.corpus.text import CorpusError, read_stories, split_stories, without_stories
 from tinyllama_np.corpus.tokens import open_token_file, write_token_file
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import TEMPORARY_SUFFIX, flush_folder, sha256_file, write_text_atomic
@@ -48,7 +50,12 @@ class Texts:
 
 
 def _identify(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
-    return tuple((path.name, sha256_file(path)) for path in paths)
+    try:
+        return tuple((path.name, sha256_file(path)) for path in paths)
+    except OSError as error:
+        raise CorpusError(
+            f"text file {error.filename} cannot be read: {error.strerror}; name a text file"
+        ) from None
 
 
 def versions() -> dict[str, str]:
@@ -91,6 +98,7 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say) -> Non
             f"folder {out} holds files but no study.json; name a new or an empty folder"
         )
     staging = out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
+    new_parents = [parent for parent in staging.parents if not parent.exists()]
     if staging.exists():
         shutil.rmtree(staging)
     try:
@@ -102,19 +110,28 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say) -> Non
     finally:
         if staging.exists():
             shutil.rmtree(staging)
+        for parent in new_parents:
+            with suppress(OSError):  # not empty: the study is in it
+                parent.rmdir()
 
 
 def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
     train, valid = _stories(config.corpus, texts, say)
     say(f"training the tokenizer ({config.model.vocab_size} tokens) on {len(train):,} stories")
-    tokenizer = Tokenizer.train(train, config.model.vocab_size)
+    tokenizer = _train_tokenizer(train, config.model.vocab_size)
     say("encoding the text")
     runs = [c.apply(config.model, config.train)[1] for c in config.conditions]
     limits = [run.train_tokens for run in runs]
-    limit = None if None in limits else max(n for n in limits if n is not None)
+    most = max((n for n in limits if n is not None), default=0)
+    limit = None if None in limits else most
     data = folder / "data"
     ring = write_token_file(data / "train.bin", train, tokenizer, max_tokens=limit)
     held_out = write_token_file(data / "valid.bin", valid, tokenizer)
+    if ring.tokens < most:
+        raise ConfigError(
+            f"train_tokens={most} exceeds the {ring.tokens} tokens of the training text; "
+            "give more text or ask for fewer"
+        )
     longest = max(run.sequence_length for run in runs)
     for name, info in (("training", ring), ("validation", held_out)):
         if info.tokens <= longest:
@@ -148,6 +165,21 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
         f"text: {ring.tokens:,} training tokens in {ring.stories:,} stories, "
         f"{held_out.tokens:,} validation tokens"
     )
+
+
+def _train_tokenizer(stories: Sequence[str], vocab_size: int) -> Tokenizer:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of too little text: an error here
+        try:
+            tokenizer = Tokenizer.train(stories, vocab_size)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+    if tokenizer.vocab_size < vocab_size:  # the model would generate ids that stand for nothing
+        raise ConfigError(
+            f"vocab_size={vocab_size} exceeds the {tokenizer.vocab_size} tokens that the training "
+            "text has pairs for; give more text or a smaller vocabulary"
+        )
+    return tokenizer
 
 
 def _stories(corpus: CorpusConfig, texts: Texts, say: Say) -> tuple[list[str], list[str]]:
@@ -255,21 +287,24 @@ def run_study(
             for future in pending:
                 future.cancel()
     stop_file.unlink(missing_ok=True)
-    return [_outcome(future, job) for future, job in zip(futures, jobs, strict=True)]
+    stopping = stop_requested()
+    return [_outcome(future, job, stopping) for future, job in zip(futures, jobs, strict=True)]
 
 
-def _outcome(future: Future[dict[str, Any]], job: RunJob) -> dict[str, Any]:
-    if future.cancelled():
-        return {"status": STOPPED, "step": 0, "tokens_seen": tokens_seen(job), "message": ""}
-    error = future.exception()
-    if error is None:
+def _outcome(future: Future[dict[str, Any]], job: RunJob, stopping: bool) -> dict[str, Any]:
+    error = None if future.cancelled() else future.exception()
+    if error is None and not future.cancelled():
         return future.result()
+    tokens = tokens_seen(job)
     outcome = {
         "status": FAILED,
-        "step": tokens_seen(job) // job.train.tokens_per_step,
-        "tokens_seen": tokens_seen(job),
+        "step": tokens // job.train.tokens_per_step,
+        "tokens_seen": tokens,
         "message": f"{type(error).__name__}: {error}",
     }
+    # A worker that is still starting does not survive Ctrl-C, and has nothing to lose.
+    if future.cancelled() or (stopping and isinstance(error, BrokenExecutor)):
+        return {**outcome, "status": STOPPED, "message": "stopped on request"}
     write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
     return outcome
 

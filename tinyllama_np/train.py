@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
+import os
 import signal
+import threading
 import time
 from dataclasses import dataclass, field
 from itertools import takewhile
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +231,7 @@ class _Run:
                     return self.outcome(DIVERGED, problem)
                 if self.step == self.train.interval_step(self.interval):
                     self.measure_interval()
+        self.save()  # where a crash came after the last checkpoint: removes the older ones
         return self.outcome(FINISHED, "")
 
     def take_step(self) -> str:
@@ -294,25 +299,24 @@ class _Run:
 
         A state that is saved already is left alone: it may be the only checkpoint there is.
         """
-        if self.step == self.saved_step:
-            return
-        for log in (self.steps_log, self.intervals_log, self.timing_log):
-            log.flush()
-        flush_file(self.samples_file)
         folder = self.checkpoints / f"step-{self.step:06d}"
-        save_checkpoint(
-            folder,
-            config=self.model,
-            tokenizer=self.tokenizer,
-            weights=self.weights,
-            optimizer=self.optimizer,
-            state={**self._position(), "seed": self.train.seed, "train": self.train.to_dict()},
-        )
+        if self.step != self.saved_step:
+            for log in (self.steps_log, self.intervals_log, self.timing_log):
+                log.flush()
+            flush_file(self.samples_file)
+            save_checkpoint(
+                folder,
+                config=self.model,
+                tokenizer=self.tokenizer,
+                weights=self.weights,
+                optimizer=self.optimizer,
+                state={**self._position(), "seed": self.train.seed, "train": self.train.to_dict()},
+            )
+            self.saved_step = self.step
         if self.job.keep_checkpoints == "last":
             for other in checkpoint_folders(self.checkpoints):
                 if other != folder:
                     remove_folder(other)
-        self.saved_step = self.step
 
     def outcome(self, status: str, message: str) -> dict[str, Any]:
         """What outcome.json says."""
@@ -394,5 +398,17 @@ class _StopOnSignals:
 
 
 def worker_started() -> None:
-    """Make a worker process leave Ctrl-C to the runs: between two runs it has nothing to lose."""
+    """Prepare a worker process.
+
+    It leaves Ctrl-C to the runs: between two runs it has nothing to lose. And it ends with its
+    parent, however that ends: given again, the command must be alone in the study's folder.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)  # as safe as a power cut

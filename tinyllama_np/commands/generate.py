@@ -43,12 +43,14 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code."""
     try:
+        if arguments.seed < 0:
+            raise ConfigError(f"--seed {arguments.seed} must be at least 0")
         config, params = load_model(arguments.checkpoint)
         tokenizer = Tokenizer.load(arguments.checkpoint / "tokenizer.json")
         prompt = tokenizer.encode(arguments.prompt) or [tokenizer.end_of_text]
         limit = arguments.max_new_tokens
         if limit is None:
-            limit = min(100, config.max_position_embeddings - len(prompt))
+            limit = max(0, min(100, config.max_position_embeddings - len(prompt)))
         new = generate(
             params,
             prompt,

@@ -106,9 +106,9 @@ def parse_condition(text: str) -> Condition:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """`6` for seeds 0 to 5, or a list such as `3,5,8`."""
+    """`6` for seeds 0 to 5, or a list such as `3,5,8`; `3,` is seed 3 alone."""
     try:
-        numbers = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.removesuffix(",").split(","))
     except ValueError:
         raise ConfigError(
             f"--seeds {text!r} must be a number of seeds or a list such as 3,5,8"

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
             value = getattr(arguments, name)
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} {value} must be at least 1")
-        limit = parse_duration(arguments.time_limit) if arguments.time_limit else None
+        limit = None if arguments.time_limit is None else parse_duration(arguments.time_limit)
         texts = Texts(tuple(arguments.corpus), tuple(arguments.valid))
         config = study_config(arguments, texts)
         out = arguments.out or Path("runs") / config.preset
@@ -168,11 +168,11 @@ def _train(jobs: Sequence[RunJob], workers: int) -> tuple[list[dict[str, Any]], 
 
 def _compile(executor: ProcessPoolExecutor) -> None:
     future = executor.submit(compile_kernels)
-    try:
-        future.result(timeout=3)
-    except TimeoutError:
+    if not wait([future], timeout=3).done:
         say("compiling the kernels (once on this machine, under a minute)")
-        say(f"compiled in {future.result():.0f} s")
+        wait([future])
+        if future.exception() is None:  # else the runs fail in the same way, and say so
+            say(f"compiled in {future.result():.0f} s")
 
 
 class _Signals:

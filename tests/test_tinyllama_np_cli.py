@@ -1,0 +1,644 @@
+"""The command line: what it refuses, how it ends, and a real study under real signals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tiny_study import MODEL, TRAIN, InlineExecutor, run_bytes, tiny_job, tree, write_text
+
+from tinyllama_np import ModelConfig, TrainConfig
+from tinyllama_np.cli import main
+from tinyllama_np.telemetry import last_row
+
+ROOT = Path(__file__).parents[1]
+
+
+def options_of(config):
+    """A configuration as command line options."""
+    options = {}
+    for name, value in config.to_dict().items():
+        if name != "seed" and value is not None:
+            text = "|".join(value) if isinstance(value, list) else str(value)
+            options["--" + name.replace("_", "-")] = text
+    return options
+
+
+TINY = {**options_of(MODEL), **options_of(TRAIN)}
+
+
+@pytest.fixture
+def text(tmp_path):
+    return write_text(tmp_path / "text.txt")
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Run a command in this process, runs included; returns exit code, stdout and stderr lines."""
+    monkeypatch.setattr("tinyllama_np.commands.study.ProcessPoolExecutor", InlineExecutor)
+    monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("stats.analyse", lambda out: SimpleNamespace(text=lambda: "the verdict"))
+
+    def run(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse's own
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err.splitlines()
+
+    return run
+
+
+def study_arguments(text, out, **changes):
+    """A tiny study's command; `changes` replace options, None removes one."""
+    options = {"--preset": "smoke", "--corpus": text, "--out": out, "--seeds": "1", **TINY}
+    options |= {"--" + name.replace("_", "-"): value for name, value in changes.items()}
+    arguments = ["study"]
+    for name, value in options.items():
+        if value is not None:
+            arguments += [f"{name}={value}"]
+    return arguments
+
+
+# ------------------------------------------------------------------------------------- it works
+
+
+def test_a_study_from_the_command_line(cli, text, tmp_path):
+    out = tmp_path / "runs" / "tiny"
+    code, stdout, stderr = cli(*study_arguments(text, out, seeds="3,7"))
+    assert code == 0
+    assert stdout == "the verdict\n"
+    assert not any("rror" in line for line in stderr)
+    values = json.loads((out / "study.json").read_text())
+    assert values["config"]["seeds"] == [3, 7]
+    assert values["config"]["model"] == MODEL.to_dict()
+    assert values["config"]["train"] == json.loads(json.dumps(TRAIN.to_dict()))
+    for seed in (3, 7):
+        outcome = out / "runs" / "baseline" / f"seed-{seed}" / "outcome.json"
+        assert json.loads(outcome.read_text())["status"] == "finished"
+    assert (out / "intervals.csv").read_text().count("\n") == 1 + 2 * 6
+    assert not (out / ".stop").exists()
+
+
+def test_the_same_command_again_trains_nothing(cli, text, tmp_path, monkeypatch):
+    arguments = study_arguments(text, tmp_path / "out")
+    assert cli(*arguments)[0] == 0
+    before = tree(tmp_path)
+    monkeypatch.setattr("tinyllama_np.train._Run", None)
+    code, stdout, _ = cli(*arguments)
+    assert (code, stdout) == (0, "the verdict\n")
+    assert tree(tmp_path) == before
+
+
+def test_another_setting_in_the_same_folder(cli, text, tmp_path):
+    assert cli(*study_arguments(text, tmp_path / "out"))[0] == 0
+    before = tree(tmp_path)
+    code, stdout, stderr = cli(
+        *study_arguments(text, tmp_path / "out", learning_rate="0.5", seeds="2")
+    )
+    assert (code, stdout) == (2, "")
+    assert len(stderr) == 1
+    assert "train.learning_rate is 0.01 there and 0.5 here" in stderr[0]
+    assert "seeds is [0] there and [0, 1] here" in stderr[0]
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("change", [{"threads": 2}, {"jobs": 2}, {"keep": "all"}])
+def test_what_does_not_change_the_numbers_may_differ(cli, text, tmp_path, change):
+    assert cli(*study_arguments(text, tmp_path / "out"))[0] == 0
+    assert cli(*study_arguments(text, tmp_path / "out", **change))[0] == 0
+
+
+def test_conditions(cli, text, tmp_path):
+    out = tmp_path / "out"
+    fresh = "fresh:train-tokens=all,learning_rate=3e-3,sample_tokens=0"
+    code, *_ = cli(*study_arguments(text, out), "--condition=baseline", f"--condition={fresh}")
+    assert code == 0
+    conditions = json.loads((out / "study.json").read_text())["config"]["conditions"]
+    assert conditions == [
+        {"name": "baseline", "overrides": {}},
+        {
+            "name": "fresh",
+            "overrides": {"train_tokens": None, "learning_rate": 0.003, "sample_tokens": 0},
+        },
+    ]
+    assert sorted(p.name for p in (out / "runs").iterdir()) == ["baseline", "fresh"]
+
+
+def test_a_time_limit_stops_and_the_same_command_goes_on(cli, text, tmp_path):
+    code, stdout, stderr = cli(
+        *study_arguments(text, tmp_path / "out", time_limit="0.000001s", seeds="2")
+    )
+    assert (code, stdout) == (0, "")
+    assert "stopped at 0%" in stderr[-1]
+    assert "same command again" in stderr[-1]
+    code, stdout, _ = cli(*study_arguments(text, tmp_path / "out", seeds="2"))
+    assert (code, stdout) == (0, "the verdict\n")
+    cli(*study_arguments(text, tmp_path / "whole", seeds="2"))
+    for seed in (0, 1):
+        run = f"runs/baseline/seed-{seed}"
+        a, b = tree(tmp_path / "out" / run), tree(tmp_path / "whole" / run)
+        a.pop("timing.csv"), b.pop("timing.csv")
+        assert a == b
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_diverged_run_makes_the_exit_code_1_and_the_others_are_analysed(cli, text, tmp_path):
+    code, stdout, stderr = cli(
+        *study_arguments(text, tmp_path / "out"),
+        "--condition=wild:learning_rate=1e30,warmup_steps=0",
+        "--condition=tame",
+    )
+    assert (code, stdout) == (1, "the verdict\n")
+    (line,) = [line for line in stderr if "diverged" in line]
+    assert line.startswith("run wild/seed-0 diverged: step 2:")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_where_every_run_diverged_there_is_nothing_to_analyse(cli, text, tmp_path):
+    code, stdout, stderr = cli(
+        *study_arguments(text, tmp_path / "out", learning_rate="1e30", warmup_steps="0", seeds="2")
+    )
+    assert (code, stdout) == (1, "")
+    assert len([line for line in stderr if "diverged" in line]) == 2
+
+
+def test_a_failed_run_makes_the_exit_code_1(cli, text, tmp_path, monkeypatch):
+    def fail(job):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("tinyllama_np.study.train_run", fail)
+    code, _, stderr = cli(*study_arguments(text, tmp_path / "out"))
+    assert code == 1
+    assert "run baseline/seed-0 failed: MemoryError: no room" in stderr
+
+
+def test_an_interrupt_while_preparing_leaves_nothing(cli, text, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinyllama_np.study.Tokenizer.train", interrupted)
+    before = tree(tmp_path)
+    code, stdout, stderr = cli(*study_arguments(text, tmp_path / "a" / "out"))
+    assert (code, stdout) == (130, "")
+    assert not any("Traceback" in line for line in stderr)
+    assert tree(tmp_path) == before
+
+
+# --------------------------------------------------------------------------------- what is refused
+
+
+def refused(cli, tmp_path, arguments, *expected):
+    """Exit code 2, one line of error that names what is wrong, and nothing written."""
+    before = tree(tmp_path)
+    code, stdout, stderr = cli(*arguments)
+    assert code == 2, stderr
+    assert stdout == ""
+    errors = [line for line in stderr if line.startswith("error: ")]
+    assert len(errors) == 1, stderr
+    assert errors[0] == stderr[-1]
+    for part in expected:
+        assert part in errors[0]
+    assert tree(tmp_path) == before
+    assert not any("Warning" in line for line in stderr)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "does not exist|cannot be read"),
+        (b"", "empty"),
+        (b" \n<|endoftext|>\n", "empty"),
+        (b"caf\xe9 and more", "not UTF-8"),
+        ("A cat.".encode("utf-16"), "NUL|not UTF-8"),
+        (b"One story alone.", "2 distinct stories"),
+        (b"A cat.<|endoftext|>A dog.", "vocab_size=280"),
+    ],
+)
+def test_a_text_that_cannot_serve(cli, tmp_path, content, expected):
+    path = tmp_path / "bad.txt"
+    if content is not None:
+        path.write_bytes(content)
+    arguments = study_arguments(path, tmp_path / "a" / "out")
+    refused(cli, tmp_path, arguments)
+    *_, line = cli(*arguments)[2]
+    assert re.search(expected, line)
+    if "vocab" not in expected and "distinct" not in expected:
+        assert "bad.txt" in line
+
+
+def test_a_folder_as_text(cli, tmp_path):
+    (tmp_path / "texts").mkdir()
+    arguments = study_arguments(tmp_path / "texts", tmp_path / "out")
+    refused(cli, tmp_path, arguments, "texts")
+
+
+def test_a_validation_text_that_is_missing(cli, text, tmp_path):
+    arguments = study_arguments(text, tmp_path / "out", valid=tmp_path / "gone.txt")
+    refused(cli, tmp_path, arguments, "gone.txt")
+
+
+def test_a_validation_text_inside_the_training_text(cli, text, tmp_path):
+    arguments = study_arguments(text, tmp_path / "out", valid=text)
+    refused(cli, tmp_path, arguments, "validation", "training text")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"preset": "huge"}, ["'huge'", "smoke, quick, paper"]),
+        ({"num_attention_heads": 3}, ["num_attention_heads=3", "hidden_size=8"]),
+        ({"num_attention_heads": 4, "num_key_value_heads": 3}, ["num_key_value_heads=3"]),
+        ({"hidden_size": 6}, ["hidden_size=6", "odd head size 3"]),
+        ({"hidden_size": 0}, ["hidden_size=0", "at least 1"]),
+        ({"hidden_size": -8}, ["hidden_size=-8"]),
+        ({"intermediate_size": 0}, ["intermediate_size=0"]),
+        ({"num_hidden_layers": -1}, ["num_hidden_layers=-1"]),
+        ({"num_key_value_heads": 0}, ["num_key_value_heads=0"]),
+        ({"vocab_size": 0}, ["vocab_size=0"]),
+        ({"vocab_size": 256}, ["vocab_size=256", "257"]),
+        ({"vocab_size": 70000}, ["vocab_size=70000", "65536"]),
+        ({"vocab_size": 5000}, ["vocab_size=5000"]),
+        ({"hidden_size": "8.5"}, ["hidden_size='8.5'", "whole number"]),
+        ({"hidden_size": "wide"}, ["hidden_size='wide'", "whole number"]),
+        ({"hidden_size": ""}, ["hidden_size=''"]),
+        ({"rms_norm_eps": 0}, ["rms_norm_eps=0.0"]),
+        ({"tie_word_embeddings": "yes"}, ["tie_word_embeddings='yes'", "true or false"]),
+        ({"budget_tokens": 31}, ["budget_tokens=31", "32"]),
+        ({"budget_tokens": 0}, ["budget_tokens=0"]),
+        ({"budget_tokens": "1e6"}, ["budget_tokens='1e6'", "whole number"]),
+        ({"batch_size": 0}, ["batch_size=0"]),
+        ({"intervals": 15}, ["intervals=15", "gives 13"]),
+        ({"intervals": 1}, ["intervals=1", "at least 2"]),
+        ({"sequence_length": 17}, ["sequence_length=17", "max_position_embeddings=16"]),
+        ({"sequence_length": -1}, ["sequence_length=-1"]),
+        ({"valid_tokens": 7}, ["valid_tokens=7"]),
+        ({"train_tokens": 8}, ["train_tokens=8"]),
+        ({"train_tokens": 10**6}, ["1000000"]),
+        ({"learning_rate": 0}, ["learning_rate=0.0"]),
+        ({"learning_rate": "nan"}, ["learning_rate=nan", "finite"]),
+        ({"learning_rate": "inf"}, ["learning_rate=inf", "finite"]),
+        ({"learning_rate": "fast"}, ["learning_rate='fast'", "a number"]),
+        ({"beta2": 1}, ["beta2=1.0"]),
+        ({"weight_decay": -0.1}, ["weight_decay=-0.1"]),
+        ({"min_learning_rate_ratio": 2}, ["min_learning_rate_ratio=2.0"]),
+        ({"warmup_steps": -1}, ["warmup_steps=-1"]),
+        ({"schedule": "cosin"}, ["schedule='cosin'", "cosine"]),
+        ({"backend": "torch"}, ["backend='torch'", "numba"]),
+        ({"init_seed": -1}, ["init_seed=-1"]),
+        ({"sample_temperature": -1}, ["sample_temperature=-1.0"]),
+        ({"valid_fraction": 0}, ["valid_fraction=0.0"]),
+        ({"valid_fraction": 1}, ["valid_fraction=1.0"]),
+        ({"valid_fraction": "nan"}, ["valid_fraction=nan"]),
+        ({"seeds": "0"}, ["--seeds 0", "at least 1"]),
+        ({"seeds": "-2"}, ["--seeds -2"]),
+        ({"seeds": "3,3"}, ["[3, 3]", "differ"]),
+        ({"seeds": "1,-4"}, ["[1, -4]", "at least 0"]),
+        ({"seeds": "a"}, ["--seeds 'a'"]),
+        ({"seeds": "1.5"}, ["--seeds '1.5'"]),
+        ({"seeds": ""}, ["--seeds ''"]),
+        ({"seeds": "3,,5"}, ["--seeds '3,,5'"]),
+        ({"condition": "a/b"}, ["'a/b'"]),
+        ({"condition": ""}, ["''"]),
+        ({"condition": ".."}, ["'..'"]),
+        ({"condition": "x:width=3"}, ["width"]),
+        ({"condition": "x:hidden_size"}, ["hidden_size", "FIELD=VALUE"]),
+        ({"condition": "x:hidden_size=big"}, ["'big'"]),
+        ({"condition": "x:hidden_size=6"}, ["'x'", "odd head size"]),
+        ({"condition": "x:seed=6"}, ["'x'", "seed"]),
+        ({"condition": "x:vocab_size=300"}, ["'x'", "vocab_size"]),
+        ({"condition": "x:sequence_length=17,intervals=2"}, ["sequence_length=17"]),
+        ({"condition": "x:train_tokens=1000000"}, ["1000000"]),
+        ({"time_limit": "soon"}, ["--time-limit 'soon'", "90s"]),
+        ({"time_limit": "0"}, ["--time-limit '0'"]),
+        ({"time_limit": "-5m"}, ["--time-limit '-5m'"]),
+        ({"time_limit": ""}, ["--time-limit ''"]),
+        ({"time_limit": "nan"}, ["--time-limit 'nan'"]),
+        ({"time_limit": "h"}, ["--time-limit 'h'"]),
+        ({"jobs": 0}, ["--jobs 0"]),
+        ({"jobs": -1}, ["--jobs -1"]),
+        ({"threads": 0}, ["--threads 0"]),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_work(cli, text, tmp_path, changes, expected):
+    refused(cli, tmp_path, study_arguments(text, tmp_path / "a" / "out", **changes), *expected)
+
+
+def test_the_same_condition_twice(cli, text, tmp_path):
+    arguments = [*study_arguments(text, tmp_path / "out"), "--condition=x", "--condition=x"]
+    refused(cli, tmp_path, arguments, "['x', 'x']")
+
+
+def test_seed_lists(cli, text, tmp_path):
+    for given, seeds in (("0,", [0]), ("2", [0, 1]), ("5,2", [5, 2])):
+        out = tmp_path / given
+        assert cli(*study_arguments(text, out, seeds=given, time_limit="1e-6s"))[0] == 0
+        assert json.loads((out / "study.json").read_text())["config"]["seeds"] == seeds
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--jobs", "two"), ("--threads", "1.5"), ("--keep", "some"), ("--valid-fraction", "half")],
+)
+def test_argparse_names_the_value(cli, text, tmp_path, option, value):
+    before = tree(tmp_path)
+    code, stdout, stderr = cli(*study_arguments(text, tmp_path / "out"), option, value)
+    assert (code, stdout) == (2, "")
+    assert option in stderr[-1]
+    assert repr(value) in stderr[-1]
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("arguments", [(), ("train-all",), ("study", "--colour", "red")])
+def test_usage(cli, arguments):
+    code, stdout, stderr = cli(*arguments)
+    assert (code, stdout) == (2, "")
+    assert "error: " in stderr[-1]
+
+
+def test_out_is_a_file(cli, text, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    refused(cli, tmp_path, study_arguments(text, tmp_path / "out"), "out is a file")
+    refused(cli, tmp_path, study_arguments(text, tmp_path / "out" / "below"), "out")
+
+
+def test_out_holds_foreign_files(cli, text, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    refused(cli, tmp_path, study_arguments(text, tmp_path / "out"), "out", "no study.json")
+
+
+def test_out_may_be_an_empty_folder(cli, text, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert cli(*study_arguments(text, tmp_path / "out"))[0] == 0
+
+
+# ------------------------------------------------------------------------------------------- help
+
+
+def help_of(capsys, *command):
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_help_lists_the_commands(capsys):
+    shown = help_of(capsys)
+    assert "study" in shown
+    assert "generate" in shown
+
+
+def test_help_of_study_shows_every_setting_with_its_default(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10000")
+    shown = help_of(capsys, "study")
+    for cls in (ModelConfig, TrainConfig):
+        for field in dataclasses.fields(cls):
+            option = "--" + field.name.replace("_", "-")
+            if field.name == "seed":
+                assert "--seed " not in shown
+                continue
+            assert f"{option} VALUE {field.metadata['help']} (" in shown, option
+            if field.default is not None and not isinstance(field.default, tuple):
+                assert f"{field.metadata['help']} ({field.default})" in shown, option
+    options = shown.partition(" options: ")[2]
+    own = "preset out corpus valid valid-fraction seeds condition jobs threads time-limit keep"
+    for option in own.split():  # "--jobs N runs at the same time (processors / threads)"
+        assert re.search(rf" --{option} ((?! --).|--valid)*?\([^)]+\)", options), option
+
+
+def test_help_of_generate_shows_every_option_with_its_default(capsys):
+    shown = help_of(capsys, "generate")
+    for option, default in (
+        ("--prompt", "(Once upon a time)"),
+        ("--max-new-tokens", "(100"),
+        ("--temperature", "(0.0)"),
+        ("--seed", "(0)"),
+    ):
+        assert option in shown
+        assert default in shown
+
+
+# --------------------------------------------------------------------------------------- generate
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generate")
+    from tiny_study import finished_run
+
+    return finished_run(folder).folder / "checkpoints" / "step-000013"
+
+
+def test_generate_prints_prompt_and_continuation(cli, checkpoint):
+    arguments = ("generate", checkpoint, "--prompt", "Zoë ", "--max-new-tokens", 5)
+    code, stdout, stderr = cli(*arguments)
+    assert (code, stderr) == (0, [])
+    assert stdout.startswith("Zoë ")
+    assert len(stdout) > len("Zoë \n")
+    assert cli(*arguments)[1] == stdout
+
+
+def test_generate_draws_by_seed(cli, checkpoint):
+    def drawn(seed):
+        return cli("generate", checkpoint, "--temperature", 2, "--seed", seed)[1]
+
+    assert drawn(1) == drawn(1)
+    assert len({drawn(seed) for seed in range(5)}) > 1
+
+
+def test_generate_from_nothing_begins_a_story(cli, checkpoint):
+    assert cli("generate", checkpoint, "--prompt", "", "--max-new-tokens", 2)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--max-new-tokens", "-1"), "max_new_tokens=-1"),
+        (("--max-new-tokens", "500"), "max_position_embeddings=16"),
+        (("--prompt", "word " * 30), "max_position_embeddings=16"),
+        (("--temperature", "-1"), "temperature=-1"),
+        (("--temperature", "nan"), "temperature=nan"),
+        (("--seed", "-1"), "--seed -1"),
+    ],
+)
+def test_generate_refuses(cli, checkpoint, tmp_path, options, expected):
+    refused(cli, tmp_path, ["generate", checkpoint, *options], expected)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "weights", "tokenizer", "a file"])
+def test_generate_refuses_what_is_no_checkpoint(cli, checkpoint, tmp_path, damage):
+    folder = tmp_path / "copy"
+    if damage == "a file":
+        folder.write_text("x")
+    elif damage == "empty":
+        folder.mkdir()
+    elif damage != "missing":
+        shutil.copytree(checkpoint, folder)
+        name = "model.safetensors" if damage == "weights" else "tokenizer.json"
+        (folder / name).write_bytes(b"\x00broken")
+    refused(cli, tmp_path, ["generate", folder], "copy")
+
+
+# --------------------------------------------------------------------------- real processes, real signals
+
+
+WITHOUT_ANALYSIS = """
+import stats, sys, types
+from tinyllama_np.cli import main
+if __name__ == "__main__":
+    stats.analyse = lambda out: types.SimpleNamespace(text=lambda: "the verdict")
+    sys.exit(main())
+"""
+
+
+def start(*arguments, program=("-c", WITHOUT_ANALYSIS)):
+    """The command in a process group of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    return subprocess.Popen(
+        [sys.executable, *program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def long_study(text, out):
+    """Two runs of 200 steps, a few seconds."""
+    return study_arguments(text, out, seeds="2", budget_tokens=32 * 200, jobs=2)
+
+
+def wait_for_steps(process, out, steps):
+    """Until both runs have made some steps."""
+    files = [out / "runs" / "baseline" / f"seed-{seed}" / "steps.csv" for seed in (0, 1)]
+    while process.poll() is None:
+        found = [last_row(file) for file in files]
+        if all(row and int(row["step"]) >= steps for row in found):
+            return
+        try:
+            process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError(f"ended with {process.returncode}: {process.communicate()}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The long study without a break, in real processes."""
+    folder = tmp_path_factory.mktemp("whole")
+    arguments = long_study(write_text(folder / "text.txt"), folder / "out")
+    process = start(*arguments, program=("-m", "tinyllama_np"))
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    return folder / "out", stdout, stderr
+
+
+def runs_of(out):
+    job = tiny_job(out)
+    both = [dataclasses.replace(job.train, seed=seed) for seed in (0, 1)]
+    return [run_bytes(dataclasses.replace(job, train=train)) for train in both]
+
+
+@pytest.mark.slow
+def test_a_real_study_ends_with_verdict_and_report(whole):
+    out, stdout, stderr = whole
+    assert "Traceback" not in stderr
+    assert "Warning" not in stderr
+    assert str(out / "report.html") in stdout
+    assert (out / "report.html").is_file()
+    assert len(runs_of(out)) == 2
+    for name in ("study.json", "intervals.csv", "telemetry.csv"):
+        assert str(out).encode() not in (out / name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "send"), [(2, "killpg"), (15, "kill")], ids=["INT", "TERM"])
+def test_a_signal_stops_at_a_checkpoint_and_the_command_goes_on(
+    whole, text, tmp_path, number, send
+):
+    """Ctrl-C on a terminal reaches the workers as well; `kill` the parent alone."""
+    out = tmp_path / "out"
+    process = start(*long_study(text, out))
+    wait_for_steps(process, out, 20)
+    getattr(os, send)(process.pid, number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, stderr
+    assert "Traceback" not in stderr
+    assert "give the same command again to continue" in stderr
+    outcome = json.loads((out / "runs/baseline/seed-0/outcome.json").read_text())
+    assert outcome["status"] == "stopped"
+    assert 20 <= outcome["step"] < 200
+    process = start(*long_study(text, out))
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert runs_of(out) == runs_of(whole[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_at_the_very_start(whole, text, tmp_path):
+    """The workers are still being started and know nothing of Ctrl-C."""
+    out = tmp_path / "out"
+    process = start(*long_study(text, out))
+    while not (out / "study.json").exists() and process.poll() is None:
+        try:
+            process.wait(0.01)
+        except subprocess.TimeoutExpired:
+            continue
+    try:
+        process.wait(0.3)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stdout == ""
+    assert "stopped at" in stderr
+    process = start(*long_study(text, out))
+    process.communicate(timeout=120)
+    assert runs_of(out) == runs_of(whole[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_pulling_the_plug(whole, text, tmp_path):
+    """All processes end at once, twice; the same command then gives the same bytes."""
+    out = tmp_path / "out"
+    for steps in (20, 90):
+        process = start(*long_study(text, out))
+        wait_for_steps(process, out, steps)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    process = start(*long_study(text, out))
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert runs_of(out) == runs_of(whole[0])
+    assert not [name for name in tree(out) if "partial" in name or name == ".stop"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_workers_do_not_outlive_their_parent(text, tmp_path):
+    """Else they would write into the folder in which the command, given again, is at work."""
+    out = tmp_path / "out"
+    process = start(*long_study(text, out))
+    wait_for_steps(process, out, 20)
+    os.kill(process.pid, signal.SIGKILL)
+    # The workers hold the other ends of the pipes: this returns when the last one has ended.
+    process.communicate(timeout=30)
+    steps = last_row(out / "runs" / "baseline" / "seed-0" / "steps.csv")["step"]
+    assert int(steps) < 200
