@@ -59,8 +59,8 @@ def rm_anova(data: pd.DataFrame, dv: str, within: str, subject: str) -> pd.DataF
     2003; Bakeman, 2005), partial eta squared SS_within / (SS_within + SS_error).
 
     Mauchly (1940): W = det(M) / (tr(M) / (k - 1))^(k - 1), M the covariance of orthonormal
-    contrasts; p from Box's second-order chi-square, as in R. Where n - 1 < k - 1, M is singular:
-    W is 0 for any population and says nothing.
+    contrasts; p from the chi-square approximation with its second-order term, as in R and
+    pingouin. Where n - 1 < k - 1, M is singular: W is 0 for any population and says nothing.
     """
     table = wide_table(data, dv, within, subject)
     parts = sums_of_squares(table)
@@ -199,7 +199,9 @@ def mauchly(table: FloatArray) -> tuple[float, float, str]:
     log_w = float(log_det - d * np.log(np.trace(m) / d))
     df = n - 1
     rho = 1 - (2 * d**2 + d + 2) / (6 * d * df)
-    second = (d + 2) * (d - 1) * (d - 2) * (2 * d**3 + 6 * d**2 + 3 * d + 2)
+    # Anderson (2003, section 10.7) has d for the k in the last factor. R's mauchly.test has k, and
+    # pingouin follows it; so do we, for p-values (alike in two digits) that agree with theirs.
+    second = (d + 2) * (d - 1) * (d - 2) * (2 * d**3 + 6 * d**2 + 3 * k + 2)
     weight = second / (288 * (df * d * rho) ** 2)
     chi2, chi2_ddof = -df * rho * log_w, d * (d + 1) / 2 - 1
     tail = float(special.chdtrc(chi2_ddof, chi2))

@@ -183,8 +183,8 @@ def test_identities(n, k, seed):
     assert row["eps_HF"] <= 1
     assert row["np2"] >= row["ng2"]
     assert row["ddof2_GG"] == pytest.approx(row["eps"] * row["ddof2"])
-    if row["F"] > 1:
-        # fewer degrees of freedom make the same F less surprising
+    if row["p_unc"] < 0.1:
+        # fewer degrees of freedom make a large F less surprising (a small one may become more so)
         assert row["p_unc"] <= row["p_GG_corr"] + 1e-12 <= row["p_LB"] + 2e-12
     # a constant of each subject's own belongs to the subjects, not to the effect or the error
     shifted = ours(table + 10 * np.arange(n)[:, None])
