@@ -104,7 +104,9 @@ def test_one_row_a_step(reference):
 
 def test_interval_means_are_those_of_the_steps_since(reference):
     steps = rows(reference.folder / "steps.csv")
-    for before, row in zip(INTERVAL_STEPS, rows(reference.folder / "intervals.csv")[1:], strict=False):
+    for before, row in zip(
+        INTERVAL_STEPS, rows(reference.folder / "intervals.csv")[1:], strict=False
+    ):
         since = steps[before : int(row["step"])]
         for column in ("train_loss", "grad_norm"):
             mean = math.fsum(float(s[column]) for s in since) / len(since)
@@ -555,4 +557,6 @@ def test_a_validation_text_shorter_than_valid_tokens_is_used_whole(tmp_path):
     inputs, targets = consecutive_windows(tokens, 10**6, 8)
     params = load_checkpoint(checkpoint_folders(job.folder / "checkpoints")[-1]).params
     last = rows(job.folder / "intervals.csv")[-1]
-    assert float(last["val_loss"]) == pytest.approx(mean_nll(params, inputs, targets).mean(), rel=1e-6)
+    assert float(last["val_loss"]) == pytest.approx(
+        mean_nll(params, inputs, targets).mean(), rel=1e-6
+    )
