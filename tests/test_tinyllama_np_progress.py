@@ -57,6 +57,14 @@ def test_lines_where_there_is_no_terminal(tmp_path, clock, capsys):
     assert "20 s left" in second
 
 
+def test_the_end_is_shown_however_soon_it_comes(tmp_path, clock, capsys):
+    with Progress([job_with_steps(tmp_path, *[5.0] * 13)], total=416) as shown:
+        shown.update(0)
+        clock[0] += 2
+        shown.update(416)
+    assert capsys.readouterr().err.splitlines()[1:] == ["100%  416 of 416 tokens  208 tokens/s"]
+
+
 def test_nothing_known_yet(tmp_path, clock, capsys):
     with Progress([tiny_job(tmp_path)], total=416) as shown:
         shown.update(0)

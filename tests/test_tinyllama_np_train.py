@@ -1,15 +1,12 @@
-"""One run: its figures against independent ones, and exact resume after any kind of break."""
+"""One run: its figures against independent ones, the same bytes on any thread, and divergence."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import math
 import os
 import shutil
-import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,18 +14,19 @@ from tiny_study import (
     INTERVAL_STEPS,
     MODEL,
     TRAIN,
-    CrashError,
+    end_of,
     finished_run,
     make_study,
+    rows,
     run_bytes,
     tiny_config,
     tiny_job,
     tree,
 )
 
-from tinyllama_np import forward, init_params, loss_and_grads, storage, telemetry, train
+from tinyllama_np import forward, init_params, loss_and_grads, train
 from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
-from tinyllama_np.corpus.batches import BatchSource, batch_at, consecutive_windows
+from tinyllama_np.corpus.batches import batch_at, consecutive_windows
 from tinyllama_np.train import train_run
 from tokenizer import Tokenizer
 
@@ -54,18 +52,7 @@ def job(tmp_path, reference):
     return tiny_job(out)
 
 
-def rows(path):
-    with open(path, encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def end_of(job):
-    """The run's files, once a second call has found it finished."""
-    assert train_run(job)["status"] == "finished"
-    return run_bytes(job)
-
-
-# ---------------------------------------------------------------------------------- the figures
+# -------------------------------------------------------------------------------------- the figures
 
 
 def test_intervals_are_where_the_configuration_says(reference):
@@ -254,245 +241,6 @@ def test_the_same_bytes_for_every_number_of_threads_in_numba(tmp_path):
     assert ends[0] == ends[1] == ends[2]
 
 
-def test_threads_may_change_at_a_resume(job, reference, monkeypatch):
-    stop_by_deadline(monkeypatch, job, steps=5)
-    train_run(dataclasses.replace(job, threads=2, deadline=1.0))
-    assert end_of(dataclasses.replace(job, threads=4)) == run_bytes(reference)
-
-
-# ------------------------------------------------------------------------------ stops that are asked
-
-
-def stop_by_deadline(monkeypatch, job, steps):
-    """Let the clock pass every deadline once `steps` steps are done."""
-
-    def now():
-        done = telemetry.last_row(job.folder / "steps.csv")
-        return 2.0 if (int(done["step"]) if done else 0) >= steps else 0.0
-
-    monkeypatch.setattr(train, "time", SimpleNamespace(time=now, perf_counter=time.perf_counter))
-
-
-@pytest.mark.parametrize("steps", range(STEPS))
-def test_a_run_stopped_by_its_time_limit_goes_on_exactly(job, reference, monkeypatch, steps):
-    stop_by_deadline(monkeypatch, job, steps)
-    outcome = train_run(dataclasses.replace(job, deadline=1.0))
-    assert (outcome["status"], outcome["step"]) == ("stopped", steps)
-    assert json.loads((job.folder / "outcome.json").read_text())["status"] == "stopped"
-    assert end_of(job) == run_bytes(reference)
-
-
-def test_a_run_stopped_before_every_step_goes_on_exactly(job, reference, monkeypatch):
-    for steps in range(STEPS):
-        stop_by_deadline(monkeypatch, job, steps)
-        assert train_run(dataclasses.replace(job, deadline=1.0))["step"] == steps
-        # asked again at once: nothing is lost, nothing is done
-        assert train_run(dataclasses.replace(job, deadline=1.0))["step"] == steps
-    assert end_of(job) == run_bytes(reference)
-
-
-def test_a_limit_that_has_passed_lets_no_work_begin(job, monkeypatch):
-    def no_work(*_, **__):
-        raise AssertionError("evaluated after the time limit")
-
-    monkeypatch.setattr(train, "evaluate", no_work)
-    outcome = train_run(dataclasses.replace(job, deadline=1.0))
-    assert (outcome["status"], outcome["step"], outcome["tokens_seen"]) == ("stopped", 0, 0)
-
-
-def test_a_stop_file_stops_at_the_next_step(job, reference, monkeypatch):
-    at_step(monkeypatch, 7, job.stop_file.touch)
-    outcome = train_run(job)
-    assert (outcome["status"], outcome["step"]) == ("stopped", 8)
-    monkeypatch.undo()
-    job.stop_file.unlink()
-    assert end_of(job) == run_bytes(reference)
-
-
-def at_step(monkeypatch, step, action):
-    """Do something when the batch of `step` (0 for the first) is asked for."""
-    real = BatchSource.batch
-
-    def batch(self, wanted):
-        if wanted == step:
-            action()
-        return real(self, wanted)
-
-    monkeypatch.setattr(BatchSource, "batch", batch)
-
-
-def test_a_second_stop_leaves_the_checkpoint_alone(job, monkeypatch):
-    """It may be the only one: to take it away and write it anew could lose the whole run."""
-    stop_by_deadline(monkeypatch, job, steps=6)
-    train_run(dataclasses.replace(job, deadline=1.0))
-
-    def forbidden(*_):
-        raise AssertionError("the checkpoint was moved")
-
-    monkeypatch.setattr(storage.os, "rename", forbidden)
-    train_run(dataclasses.replace(job, deadline=1.0))
-    (folder,) = checkpoint_folders(job.folder / "checkpoints")
-    assert load_checkpoint(folder).state["step"] == 6
-
-
-def test_a_sample_with_unusual_line_ends_does_not_hinder_a_resume(job, monkeypatch):
-    """Splitting texts into lines the wrong way would break at U+0085 or U+2028."""
-    monkeypatch.setattr(Tokenizer, "decode", lambda *_: "a\x85b\u2028c\u2029d\x1ee")
-    stop_by_deadline(monkeypatch, job, steps=5)
-    train_run(dataclasses.replace(job, deadline=1.0))
-    assert train_run(job)["status"] == "finished"
-    lines = (job.folder / "samples.jsonl").read_bytes().decode().split("\n")
-    assert lines.pop() == ""
-    texts = [json.loads(line)["text"] for line in lines]
-    assert texts == ["a\x85b\u2028c\u2029d\x1ee"] * 12
-
-
-# ------------------------------------------------------------------------------------------ crashes
-
-
-class Disk:
-    """Lets the machine crash at one of the disk operations; `cut_text` first writes half a row."""
-
-    def __init__(self, monkeypatch, crash_at=None):
-        self.count = 0
-        self.crash_at = crash_at
-        self.flushed: dict[int, int] = {}  # size by inode at the last flush
-        real_append = storage.append_text
-
-        def append(path, text):
-            if self._crashes():
-                real_append(path, text[: len(text) // 2])
-                raise CrashError
-            real_append(path, text)
-
-        def guarded(real):
-            def call(*arguments):
-                if self._crashes():
-                    raise CrashError
-                return real(*arguments)
-
-            return call
-
-        def fsync(descriptor):
-            status = os.fstat(descriptor)
-            self.flushed[status.st_ino] = status.st_size
-
-        for module in (telemetry, train):
-            monkeypatch.setattr(module, "append_text", append)
-        for name in ("replace", "rename"):
-            monkeypatch.setattr(storage.os, name, guarded(getattr(os, name)))
-        monkeypatch.setattr(storage.shutil, "rmtree", guarded(shutil.rmtree))
-        monkeypatch.setattr(storage.os, "fsync", fsync)
-
-    def _crashes(self):
-        self.count += 1
-        return self.count == self.crash_at
-
-    def lose_what_was_not_flushed(self, folder):
-        """What a power cut does to files that grew since their last flush."""
-        for file in folder.iterdir():
-            if file.is_file():
-                with open(file, "r+b") as stream:
-                    stream.truncate(self.flushed.get(file.stat().st_ino, 0))
-
-
-def disk_operations(job, monkeypatch):
-    with monkeypatch.context() as patch:
-        disk = Disk(patch)
-        train_run(job)
-    shutil.rmtree(job.folder)  # outside: removing the folder is no operation of the run
-    return disk.count
-
-
-def crash_everywhere(job, reference, monkeypatch, offset, stride, power_cut):
-    expected = run_bytes(reference)
-    total = disk_operations(job, monkeypatch)
-    assert total > 100
-    for crash_at in range(1 + offset, total + 1, stride):
-        with monkeypatch.context() as patch:
-            disk = Disk(patch, crash_at)
-            with pytest.raises(CrashError):
-                train_run(job)
-            if power_cut:
-                disk.lose_what_was_not_flushed(job.folder)
-        assert end_of(job) == expected, f"crash at disk operation {crash_at} of {total}"
-        leftovers = [name for name in tree(job.folder) if "partial" in name]
-        assert leftovers == [], f"crash at disk operation {crash_at} of {total}"
-        shutil.rmtree(job.folder)
-
-
-@pytest.mark.parametrize("power_cut", [False, True])
-def test_a_crash_at_some_disk_operations_is_made_good(job, reference, monkeypatch, power_cut):
-    crash_everywhere(job, reference, monkeypatch, 3, 25, power_cut)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("power_cut", [False, True])
-def test_a_crash_at_any_disk_operation_is_made_good(job, reference, monkeypatch, power_cut):
-    crash_everywhere(job, reference, monkeypatch, 0, 1, power_cut)
-
-
-@pytest.mark.parametrize("step", [0, 3, 4, 12])
-def test_a_crash_inside_a_step_is_made_good(job, reference, monkeypatch, step):
-    def crash():
-        raise CrashError
-
-    at_step(monkeypatch, step, crash)
-    with pytest.raises(CrashError):
-        train_run(job)
-    monkeypatch.undo()
-    assert not (job.folder / "outcome.json").exists()
-    assert end_of(job) == run_bytes(reference)
-
-
-def test_many_crashes_one_after_the_other(job, reference, monkeypatch):
-    for crash_at in (5, 9, 31, 26, 33, 8, 21, 19, 24):
-        with monkeypatch.context() as patch:
-            Disk(patch, crash_at)
-            with pytest.raises(CrashError):
-                train_run(job)
-    assert end_of(job) == run_bytes(reference)
-
-
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(job, reference, monkeypatch):
-    stop_by_deadline(monkeypatch, job, steps=9)
-    keep_all = dataclasses.replace(job, keep_checkpoints="all")
-    train_run(dataclasses.replace(keep_all, deadline=1.0))
-    newest = checkpoint_folders(job.folder / "checkpoints")[-1]
-    assert newest.name == "step-000009"
-    (newest / "optimizer.safetensors").write_bytes(b"x")
-    assert end_of(job) == run_bytes(reference)
-
-
-def test_a_run_whose_only_checkpoint_is_damaged_begins_again(job, reference, monkeypatch):
-    stop_by_deadline(monkeypatch, job, steps=9)
-    train_run(dataclasses.replace(job, deadline=1.0))
-    (newest,) = checkpoint_folders(job.folder / "checkpoints")
-    (newest / "model.safetensors").write_bytes(b"x")
-    assert end_of(job) == run_bytes(reference)
-
-
-@pytest.mark.parametrize("name", ["steps.csv", "intervals.csv"])
-def test_telemetry_that_does_not_reach_the_checkpoint_is_refused(job, monkeypatch, name):
-    stop_by_deadline(monkeypatch, job, steps=9)
-    train_run(dataclasses.replace(job, deadline=1.0))
-    (job.folder / name).unlink()
-    with pytest.raises(ValueError, match=f"{name} of baseline/seed-0 has 0 rows"):
-        train_run(job)
-
-
-def test_a_finished_run_is_not_touched_again(job, monkeypatch):
-    train_run(job)
-    before = tree(job.folder)
-
-    def no_work(*_, **__):
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr(train, "_Run", no_work)
-    assert train_run(job)["status"] == "finished"
-    assert tree(job.folder) == before
-
-
 # --------------------------------------------------------------------------------------- divergence
 
 
@@ -540,7 +288,7 @@ def test_the_step_of_a_gradient_that_is_not_finite_is_not_applied(job, monkeypat
     assert last["train_loss"] != ""
 
 
-# ------------------------------------------------------------------------------------------ overrides
+# ---------------------------------------------------------------------------------------- overrides
 
 
 def test_a_run_without_train_tokens_uses_the_whole_text(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -113,6 +114,41 @@ def tree(folder: Path) -> dict[str, bytes | None]:
         str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
         for p in sorted(folder.rglob("*"))
     }
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def end_of(job):
+    """The run's files, once a second call has found it finished."""
+    assert train_run(job)["status"] == "finished"
+    return run_bytes(job)
+
+
+def options_of(config):
+    """A configuration as command line options."""
+    options = {}
+    for name, value in config.to_dict().items():
+        if name != "seed" and value is not None:
+            text = "|".join(value) if isinstance(value, list) else str(value)
+            options["--" + name.replace("_", "-")] = text
+    return options
+
+
+TINY_OPTIONS = {**options_of(MODEL), **options_of(TRAIN)}
+
+
+def study_arguments(text, out, **changes):
+    """A tiny study's command; `changes` replace options, None removes one."""
+    options = {"--preset": "smoke", "--corpus": text, "--out": out, "--seeds": "1", **TINY_OPTIONS}
+    options |= {"--" + name.replace("_", "-"): value for name, value in changes.items()}
+    arguments = ["study"]
+    for name, value in options.items():
+        if value is not None:
+            arguments += [f"{name}={value}"]
+    return arguments
 
 
 class InlineExecutor(Executor):

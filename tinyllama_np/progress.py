@@ -29,7 +29,9 @@ class Progress:
         self._total = total
         self._started = time.monotonic()
         self._first: int | None = None
+        self._tokens = 0
         self._shown = -SECONDS_BETWEEN_LINES
+        self._shown_tokens = 0
         self._bar = tqdm(
             total=total,
             unit="token",
@@ -44,10 +46,13 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._bar.disable and self._tokens > self._shown_tokens:
+            self._print_line()
         self._bar.close()
 
     def update(self, tokens: int) -> None:
         """Show that all runs together have seen `tokens`."""
+        self._tokens = tokens
         if self._first is None:  # a resumed study does not begin at 0
             self._first = tokens
             self._bar.initial = self._bar.n = tokens
@@ -55,16 +60,20 @@ class Progress:
             self._bar.set_postfix_str(self._losses(), refresh=False)
             self._bar.update(tokens - self._bar.n)
         elif time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
-            self._shown = time.monotonic()
-            print(self._line(tokens), file=sys.stderr, flush=True)
+            self._print_line()
+
+    def _print_line(self) -> None:
+        self._shown, self._shown_tokens = time.monotonic(), self._tokens
+        print(self._line(self._tokens), file=sys.stderr, flush=True)
 
     def _line(self, tokens: int) -> str:
         elapsed = time.monotonic() - self._started
         rate = (tokens - (self._first or 0)) / elapsed if elapsed > 0 else 0.0
         parts = [f"{tokens / self._total:4.0%}  {tokens:,} of {self._total:,} tokens"]
         if rate > 0:
-            left = (self._total - tokens) / rate
-            parts += [f"{rate:,.0f} tokens/s", f"{format_seconds(left)} left"]
+            parts.append(f"{rate:,.0f} tokens/s")
+        if rate > 0 and tokens < self._total:
+            parts.append(f"{format_seconds((self._total - tokens) / rate)} left")
         parts.append(self._losses())
         return "  ".join(part for part in parts if part)
 

@@ -151,11 +151,8 @@ def _train(jobs: Sequence[RunJob], workers: int) -> tuple[list[dict[str, Any]], 
         if jobs[0].train.backend == "numba":
             _compile(executor)
         total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
-        first = jobs[0]
-        say(
-            f"training {len(jobs)} runs of {first.train.steps:,} steps x "
-            f"{first.train.tokens_per_step:,} tokens, {workers} at a time"
-        )
+        runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {workers} at a time"
+        say(f"training {runs}: {total:,} tokens in all")
         with Progress(jobs, total) as progress:
             outcomes = run_study(
                 jobs,
