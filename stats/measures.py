@@ -167,8 +167,8 @@ def stable(loss: FloatArray, settings: MeasureSettings) -> BoolArray:
     risen = np.cumsum(rise, axis=-1)
     before = np.zeros_like(risen)
     before[..., window:] = risen[..., :-window]
-    quiet: BoolArray = volatility < settings.stable_volatility * loss
-    return quiet & (risen == before)
+    quiet = (volatility < settings.stable_volatility * loss) & (risen == before)
+    return np.asarray(quiet, dtype=bool)
 
 
 def stable_phase(is_stable: BoolArray, run: int = 3) -> BoolArray:

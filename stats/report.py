@@ -205,7 +205,9 @@ def _tables(part: ConditionReport) -> str:
             best,
         ),
         markup.table(
-            _spoken(part.seeds.drop(columns=["best_tokens", "tokens_after_best", "stable_intervals"])),
+            _spoken(
+                part.seeds.drop(columns=["best_tokens", "tokens_after_best", "stable_intervals"])
+            ),
             "Seeds one by one; losses in nats. diminishing: the interval from which a million "
             "tokens bring less than the threshold, for the first time and for good.",
         ),

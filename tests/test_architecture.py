@@ -34,6 +34,7 @@ READING_ORDER = (
     "optimizer",
     "schedule",
     "warmup",
+    "interrupts",
     "corpus",
     "checkpoint",
     "evaluate",

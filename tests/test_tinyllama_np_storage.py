@@ -123,3 +123,20 @@ def test_hashes(tmp_path):
     (tmp_path / "file").write_bytes(data)
     expected = hashlib.sha256(data).hexdigest()
     assert storage.sha256_bytes(data) == storage.sha256_file(tmp_path / "file") == expected
+
+
+def test_a_folder_has_one_owner_at_a_time(tmp_path):
+    with (
+        storage.sole_owner(tmp_path),
+        pytest.raises(storage.FolderInUseError, match=f"in use by process {os.getpid()}"),
+        storage.sole_owner(tmp_path),
+    ):
+        pass
+    with storage.sole_owner(tmp_path):  # given back
+        pass
+
+
+def test_a_dead_owner_does_not_keep_the_folder(tmp_path):
+    (tmp_path / ".lock").write_text("process 1 of long ago", encoding="utf-8")
+    with storage.sole_owner(tmp_path):
+        assert (tmp_path / ".lock").read_text(encoding="utf-8") == f"process {os.getpid()}"

@@ -6,9 +6,12 @@ file beside the old one, is flushed to the disk, and takes the old one's name in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".partial"
@@ -83,6 +86,52 @@ def remove_leftovers(folder: Path) -> None:
     for entry in folder.iterdir():
         if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+class FolderInUseError(ValueError):
+    """Another process works in the folder."""
+
+
+@contextlib.contextmanager
+def sole_owner(folder: Path) -> Iterator[None]:
+    """While it lasts no other process gets the same folder.
+
+    The system gives the lock back when the process ends, however it ends.
+
+    Raises
+    ------
+    FolderInUseError
+        If another process has it; the message names that process.
+    """
+    path = folder / ".lock"
+    with open(path, "a+", encoding="utf-8") as stream:
+        if not _lock(stream.fileno()):
+            stream.seek(0)
+            owner = stream.read().strip() or "another process"
+            raise FolderInUseError(
+                f"folder {folder} is in use by {owner}; wait for it, or name another folder"
+            )
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()}")
+        stream.flush()
+        yield
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # a byte far behind the text, which others may then still read
+            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def sha256_bytes(data: bytes) -> str:

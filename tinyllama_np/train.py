@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from dataclasses import dataclass, field
 from itertools import takewhile
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +31,7 @@ from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
 from tinyllama_np.corpus.tokens import open_token_file
 from tinyllama_np.evaluate import Evaluation, evaluate
 from tinyllama_np.generate import generate
+from tinyllama_np.interrupts import StopSignals
 from tinyllama_np.lanes import Lanes, mean_loss, single_threaded_blas
 from tinyllama_np.ops import IntArray
 from tinyllama_np.optimizer import Optimizer
@@ -103,6 +99,15 @@ class _Clock:
     optimizer: float = 0.0
 
 
+def finished_outcome(job: RunJob) -> dict[str, Any] | None:
+    """The outcome of a run that has ended and would not go on if asked; None for any other."""
+    path = job.folder / "outcome.json"
+    if not path.exists():
+        return None
+    outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
+
+
 def train_run(job: RunJob) -> dict[str, Any]:
     """Carry out a run from where its newest checkpoint left it.
 
@@ -113,14 +118,12 @@ def train_run(job: RunJob) -> dict[str, Any]:
         limit; run it again to go on) or "diverged" (a loss or gradient was not finite), the step
         and tokens reached and a message.
     """
-    outcome_file = job.folder / "outcome.json"
-    if outcome_file.exists():
-        outcome: dict[str, Any] = json.loads(outcome_file.read_text(encoding="utf-8"))
-        if outcome["status"] in (FINISHED, DIVERGED):
-            return outcome
+    ended = finished_outcome(job)
+    if ended is not None:
+        return ended
     with _Run(job) as run:
         outcome = run.carry_out()
-    write_text_atomic(outcome_file, json.dumps(outcome, indent=2) + "\n")
+    write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
     return outcome
 
 
@@ -220,7 +223,7 @@ class _Run:
 
     def carry_out(self) -> dict[str, Any]:
         """Train to the end, or until asked to stop."""
-        with _StopOnSignals() as signals:
+        with StopSignals() as signals:
             while self.step < self.train.steps:
                 if self._should_stop(signals):
                     self.save()
@@ -368,47 +371,7 @@ class _Run:
             threads=self.lanes.threads,
         )
 
-    def _should_stop(self, signals: _StopOnSignals) -> bool:
+    def _should_stop(self, signals: StopSignals) -> bool:
         deadline = self.job.deadline
         late = deadline is not None and time.time() >= deadline
-        return late or signals.received or self.job.stop_file.exists()
-
-
-class _StopOnSignals:
-    """While it lasts, SIGINT and SIGTERM ask for a stop instead of breaking off a step."""
-
-    def __init__(self) -> None:
-        self.received = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _StopOnSignals:
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._receive)
-        except ValueError:  # not the main thread: whoever started it handles signals
-            pass
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, *_: object) -> None:
-        self.received = True
-
-
-def worker_started() -> None:
-    """Prepare a worker process.
-
-    It leaves Ctrl-C to the runs: between two runs it has nothing to lose. And it ends with its
-    parent, however that ends: given again, the command must be alone in the study's folder.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)  # as safe as a power cut
+        return late or signals.received != 0 or self.job.stop_file.exists()

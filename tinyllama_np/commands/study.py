@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -25,11 +24,13 @@ from tinyllama_np.commands.options import (
 )
 from tinyllama_np.config import ConfigError, StudyConfig
 from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.interrupts import StopSignals, worker_started
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.presets import PRESETS, preset
 from tinyllama_np.progress import Progress
+from tinyllama_np.storage import FolderInUseError, sole_owner
 from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs, run_study
-from tinyllama_np.train import DIVERGED, FAILED, STOPPED, RunJob, worker_started
+from tinyllama_np.train import DIVERGED, FAILED, STOPPED, RunJob, finished_outcome
 from tinyllama_np.warmup import compile_kernels
 
 
@@ -69,6 +70,9 @@ def add_parser(commands: Any) -> None:
         "--valid-fraction", type=float, metavar="X", help="that share, without --valid (0.1)"
     )
     parser.add_argument(
+        "--stories", type=int, metavar="N", help="embedded stories, without --corpus (paper 12000)"
+    )
+    parser.add_argument(
         "--seeds", metavar="N|LIST", help="how many seeds, or which: 3,5,8 (6, smoke 3)"
     )
     parser.add_argument(
@@ -101,6 +105,8 @@ def study_config(arguments: argparse.Namespace, texts: Texts) -> StudyConfig:
     corpus = config.corpus
     if arguments.valid_fraction is not None:
         corpus = dataclasses.replace(corpus, valid_fraction=arguments.valid_fraction)
+    if arguments.stories is not None:
+        corpus = dataclasses.replace(corpus, synthetic_stories=arguments.stories)
     config = dataclasses.replace(config, corpus=texts.describe(corpus))
     if arguments.seeds is not None:
         config = dataclasses.replace(config, seeds=parse_seeds(arguments.seeds))
@@ -135,18 +141,32 @@ def run(arguments: argparse.Namespace) -> int:
         deadline=started + limit if limit else None,
     )
     workers = arguments.jobs or max(1, default_threads() // arguments.threads)
-    outcomes, stopped_by = _train(jobs, min(workers, len(jobs)))
-    collect_intervals(jobs, out)
-    return _conclude(jobs, outcomes, out, stopped_by)
+    try:
+        with sole_owner(out):
+            outcomes, stopped_by = _train(jobs, min(workers, len(jobs)))
+            collect_intervals(jobs, out)
+            return _conclude(jobs, outcomes, out, stopped_by)
+    except FolderInUseError as error:
+        return complain(error)
+    except OSError as error:  # a full disk, a folder that went away
+        say(f"error: {error.filename or out}: {error.strerror or error}")
+        return 1
 
 
 def _train(jobs: Sequence[RunJob], workers: int) -> tuple[list[dict[str, Any]], int]:
     """Run the jobs; returns their outcomes and the signal that stopped them, or 0."""
+    ended = [outcome for job in jobs if (outcome := finished_outcome(job)) is not None]
+    if len(ended) == len(jobs):
+        say("all runs ended before: nothing to train")
+        return ended, 0
     # Fresh processes: a fork would copy the state of whatever threads exist at that moment.
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(workers, mp_context=context, initializer=worker_started) as executor,
-        _Signals(executor) as signals,
+        StopSignals(
+            on_first=lambda _: say("stopping at the next step (once more to stop at once)"),
+            on_second=lambda number: _end_at_once(executor, number),
+        ) as signals,
     ):
         if jobs[0].train.backend == "numba":
             _compile(executor)
@@ -172,30 +192,10 @@ def _compile(executor: ProcessPoolExecutor) -> None:
             say(f"compiled in {future.result():.0f} s")
 
 
-class _Signals:
-    """Takes note of Ctrl-C and SIGTERM; a second one ends the workers at once."""
-
-    def __init__(self, executor: ProcessPoolExecutor) -> None:
-        self.received = 0
-        self._executor = executor
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, _: object) -> None:
-        if self.received:
-            for process in list((self._executor._processes or {}).values()):
-                process.kill()
-            os._exit(128 + number)  # what the last checkpoints hold is safe
-        self.received = number
-        say("stopping at the next step (once more to stop at once)")
+def _end_at_once(executor: ProcessPoolExecutor, number: int) -> None:
+    for process in list((executor._processes or {}).values()):
+        process.kill()
+    os._exit(128 + number)  # what the last checkpoints hold is safe
 
 
 def _conclude(
