@@ -22,6 +22,7 @@ from stats.measures import MeasureSettings, add_measures
 from stats.published import compare
 from stats.tables import csv_text, plain, write_bytes, write_table, write_text
 from stats.verdict import verdict as verdict_of
+from stats.wording import tokens_column
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ class Analysis:
             for s in self.verdict
         ]
         shown = self.summary.assign(
-            tokens_seen=(self.summary["tokens_seen"] / 1e6).map("{:.2f} M".format),
+            tokens_seen=tokens_column(self.summary["tokens_seen"]),
             epoch=self.summary["epoch"].map("{:.1f}".format).replace("nan", ""),
         ).rename(
             columns={

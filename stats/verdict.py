@@ -205,7 +205,11 @@ def _gap(telemetry: pd.DataFrame) -> list[str]:
     if not np.isfinite(gap[[best, -1]]).all():
         return []
     if best == len(gap) - 1:
-        return [f"At the end validation loss exceeds training loss by {gap[-1]:.4f} nats."]
+        side = "above" if gap[-1] > 0 else "below"
+        return [
+            f"At the end the validation loss lies {abs(gap[-1]):.4f} nats {side} that of the "
+            "training sample."
+        ]
     return [
         f"The generalisation gap (validation minus training sample) goes from {gap[best]:.4f} nats "
         f"at the best interval to {gap[-1]:.4f} at the last."

@@ -11,6 +11,13 @@ def million(tokens: float) -> str:
     return f"{tokens / 1e6:.2f} million" if abs(tokens) >= 1e5 else f"{tokens:,.0f}"
 
 
+def tokens_column(tokens: Iterable[float]) -> list[str]:
+    """A column of counts in one unit, by the largest: "0.25 M" below a total of millions."""
+    counts = [float(n) for n in tokens]
+    unit, name = (1e6, "M") if max(counts, default=0.0) >= 5e5 else (1e3, "k")
+    return [f"{n / unit:,.2f} {name}" if name == "M" else f"{n / unit:,.1f} {name}" for n in counts]
+
+
 def number(value: float, digits: int = 4) -> str:
     """`digits` decimals for ordinary sizes, significant digits for tiny and huge ones."""
     if not math.isfinite(value):
