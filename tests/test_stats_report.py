@@ -1,0 +1,219 @@
+"""From a made-up run folder to verdict, tables, figures and report."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from stats_fake_run import fake_run_folder
+
+from stats import analyse, analysis, figures
+from stats.cli import main
+from stats.io import RunFolderError, read_run_folder
+from stats.measures import MeasureSettings, add_measures
+from stats.plotting import styled
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A U-shaped study of six seeds and 21 intervals, analysed."""
+    folder = fake_run_folder(tmp_path_factory.mktemp("study") / "run")
+    return folder, analyse(folder)
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """For tests of words and tables alone: drawing is most of the time of an analysis."""
+    monkeypatch.setattr(analysis, "_write_figures_and_report", lambda *_: None)
+
+
+def falling(condition, seed, rng):
+    """Losses that never rise, all seeds alike but for a constant and a little slope."""
+    val = 8 - 0.2 * np.arange(21) * (1 + 0.01 * seed) + 0.1 * seed
+    return val, val - 0.1
+
+
+def test_u_shape_is_told_as_one(study):
+    _, result = study
+    text = " ".join(result.verdict)
+    assert "6 seeds x 21 measuring intervals = 126 observations" in text
+    mean = result.telemetry.groupby("interval")["val_loss"].mean()
+    best = int(mean.idxmin())
+    assert f"lowest at interval {best} " in text
+    assert f"{mean[best]:.4f} nats a token" in text
+    assert "bought nothing" in text
+    assert "Loss differs between intervals 0 to 20: F(" in text
+    assert "nan" not in text.lower()
+
+
+def test_falling_loss_wastes_nothing(tmp_path, without_figures):
+    result = analyse(fake_run_folder(tmp_path / "run", losses=falling, preset="quick"))
+    text = " ".join(result.verdict)
+    assert "The best interval is the last one: no tokens were wasted" in text
+    assert "No seed backslides in its 20 changes" in text
+    assert "lies 0.1000 nats above that of the training sample" in text
+
+
+@pytest.mark.slow
+def test_one_seed_has_no_anova(tmp_path):
+    text = " ".join(analyse(fake_run_folder(tmp_path / "run", seeds=1)).verdict)
+    assert "No analysis of variance: with one seed" in text
+    assert "nan" not in text.lower()
+
+
+@pytest.mark.slow
+def test_two_intervals_are_enough_for_a_verdict(tmp_path):
+    result = analyse(fake_run_folder(tmp_path / "run", intervals=1, steps=4, preset="smoke"))
+    assert "A stable phase cannot be judged" in " ".join(result.verdict)
+    assert len(result.summary) == 2
+
+
+@pytest.mark.slow
+def test_conditions_stand_side_by_side(tmp_path):
+    folder = fake_run_folder(tmp_path / "run", conditions=("repeated", "fresh"), seeds=3)
+    result = analyse(folder)
+    assert any(sentence.startswith("fresh: ") for sentence in result.verdict)
+    assert (folder / "figures" / "conditions.png").stat().st_size > 1000
+
+
+def test_published_values_stand_beside_a_paper_run(study):
+    _, result = study
+    assert result.published is not None
+    row = result.published.astype(str).apply(" ".join, axis=1).str.cat(sep="\n")
+    for value in ("2.7996", "3.9010", "8.3552"):
+        assert value in row
+
+
+def test_another_budget_is_said_not_to_compare(tmp_path, without_figures):
+    text = " ".join(analyse(fake_run_folder(tmp_path / "run", steps=245)).verdict)
+    assert "This run saw 1,003,520 tokens a seed, the published study 20,000,768" in text
+
+
+def test_terminal_text_fits_100_columns(study):
+    folder, result = study
+    assert max(len(line) for line in result.text().splitlines() if "Report:" not in line) <= 100
+    assert result.text().endswith(f"Report: {folder / 'report.html'}")
+
+
+def test_small_budgets_are_told_in_thousands(tmp_path, without_figures):
+    losses = lambda condition, seed, rng: tuple(v[:6] for v in falling(condition, seed, rng))  # noqa: E731
+    result = analyse(fake_run_folder(tmp_path / "run", losses=losses, steps=5, preset="smoke"))
+    assert " 20.5 k " in result.text()
+
+
+def test_report_is_one_file_that_loads_nothing(study):
+    folder, _ = study
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert len(html) < 900_000
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']https?:""", html)
+    assert "<script src" not in html
+    assert html.count("<svg") + html.count("data:image/") >= 7
+
+
+def test_text_of_the_corpus_is_escaped(study):
+    folder, _ = study
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<b>Mia</b>" not in html
+    assert "Tom &amp; &lt;b&gt;Mia&lt;/b&gt;" in html
+
+
+@pytest.mark.slow
+def test_the_same_input_gives_the_same_bytes(study, tmp_path):
+    folder, _ = study
+    again = fake_run_folder(tmp_path / "run")
+    analyse(again)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".csv", ".md", ".svg", ".html"):
+            assert path.read_bytes() == (again / path.relative_to(folder)).read_bytes(), path.name
+
+
+def test_telemetry_keeps_the_rows_and_adds_measures(study):
+    folder, _ = study
+    before = pd.read_csv(folder / "intervals.csv")
+    after = pd.read_csv(folder / "telemetry.csv")
+    assert list(after.columns[: before.shape[1]]) == list(before.columns)
+    np.testing.assert_array_equal(after["val_loss"], before["val_loss"])
+    assert after["volatility"].isna().groupby(after["interval"]).all().sum() == 2
+
+
+FIGURES = (
+    figures.loss_trajectories,
+    figures.perplexity_trajectories,
+    figures.volatility,
+    figures.backslides,
+    figures.between_seeds,
+    figures.generalisation_gap,
+    figures.marginal_gain,
+)
+
+
+@pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: draw.__name__)
+def test_figures_are_labelled_and_no_text_overlaps(draw, study):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    _, result = study
+    figure = styled(draw, result.telemetry, MeasureSettings())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    labelled = [ax for ax in figure.axes if ax.get_ylabel() or ax.get_xlabel()]
+    assert labelled
+    for ax in figure.axes:
+        if ax.get_label() != "<colorbar>":
+            assert not ax.spines["top"].get_visible()
+            assert not ax.spines["right"].get_visible()
+    # annotations and labels, ticks left out: matplotlib keeps those apart itself
+    texts = [t for ax in figure.axes for t in ax.texts if t.get_visible() and t.get_text()]
+    boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in texts]
+    clashes = [(a, b) for (a, x), (b, y) in itertools.combinations(boxes, 2) if x.overlaps(y)]
+    assert clashes == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.drop(index=5), "0, 5"),
+        (lambda rows: pd.concat([rows, rows.iloc[[7]]]), "0, 7"),
+        (lambda rows: rows.drop(columns="val_loss"), "lacks the column.*val_loss"),
+        (lambda rows: rows.iloc[:0], "no rows"),
+    ],
+)
+def test_damaged_intervals_are_refused_by_name(change, message, tmp_path, capsys):
+    folder = fake_run_folder(tmp_path / "run", with_runs=False)
+    rows = pd.read_csv(folder / "intervals.csv", dtype=str, keep_default_na=False)
+    change(rows).to_csv(folder / "intervals.csv", index=False)
+    with pytest.raises(RunFolderError, match=message):
+        read_run_folder(folder)
+    assert main([str(folder)]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (folder / "report.html").exists()
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path, capsys):
+    assert main([str(tmp_path / "nothing")]) == 2
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_unfinished_runs_are_left_out_loudly(tmp_path, without_figures):
+    folder = fake_run_folder(tmp_path / "run", outcomes={2: "diverged"})
+    result = analyse(folder)
+    assert "diverged" in result.verdict[0]
+    assert sorted(result.telemetry["seed"].unique()) == [0, 1, 3, 4, 5]
+
+
+def test_only_the_small_files_are_needed(tmp_path, without_figures):
+    folder = fake_run_folder(tmp_path / "run", with_runs=False, with_study=False)
+    assert len(analyse(folder).telemetry) == 126
+
+
+def test_step_spikes_are_counted_in_their_interval(tmp_path):
+    folder = fake_run_folder(tmp_path / "run", seeds=2)
+    run = read_run_folder(folder)
+    steps = run.steps["baseline", 1].copy()
+    steps.loc[200, "grad_norm"] = 50.0
+    spiked = add_measures(run.intervals, MeasureSettings(), {**run.steps, ("baseline", 1): steps})
+    rows = spiked[(spiked["seed"] == 1) & (spiked["step_spikes"] > 0)]
+    at = steps.loc[200, "step"]
+    assert rows["step"].tolist() == [min(s for s in spiked["step"].unique() if s >= at)]
