@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2, ttest_rel
+from scipy.stats import ttest_rel
 
 from stats import anova, rm_anova, sign_flip_test
 
@@ -74,16 +74,6 @@ def pingouin_of(table):
         return result
 
 
-def mauchly_p(w, n, k):
-    """Anderson (2003): -2 rho log(lambda) against chi-square, with the term of order 1 / n^2."""
-    d, m = k - 1, n - 1
-    rho = 1 - (2 * d**2 + d + 2) / (6 * d * m)
-    omega = (d + 2) * (d - 1) * (d - 2) * (2 * d**3 + 6 * d**2 + 3 * d + 2)
-    omega /= 288 * d**2 * m**2 * rho**2
-    near, far = (chi2.sf(-m * rho * np.log(w), d * (d + 1) / 2 - 1 + more) for more in (0, 4))
-    return near + omega * (far - near)
-
-
 def check_against_pingouin(table):
     n, k = table.shape
     row, theirs = ours(table), pingouin_of(table)
@@ -91,10 +81,7 @@ def check_against_pingouin(table):
     if k > 2:
         names.append("p_GG_corr")
     if 2 < k <= n:
-        names.append("W_spher")
-        assert row["p_spher"] == pytest.approx(mauchly_p(row["W_spher"], n, k), rel=1e-9)
-        # pingouin follows R, which has k for k - 1 in the small second-order term
-        assert row["p_spher"] == pytest.approx(theirs["p_spher"], rel=0.02)
+        names += ["W_spher", "p_spher"]
     assert row["ddof1"] == theirs["DF"]
     for name in names:
         assert row[name] == pytest.approx(theirs[name], rel=1e-10, abs=1e-14), name
