@@ -234,7 +234,7 @@ def head_loss(s: Sizes, draw: Draw) -> list[Argument]:
     return [
         *_head(s, draw),
         Argument("dloss", "in", 0.7),
-        Argument("logits", "scratch", (s.N, s.V)),
+        Argument("logits", "scratch", (min(s.N, 100), s.V)),
         Argument("losses", "=", (s.N,)),
         Argument("dx", "=", (s.N, s.D)),
         Argument("dweight", "+=", (s.V, s.D)),
@@ -244,7 +244,7 @@ def head_loss(s: Sizes, draw: Draw) -> list[Argument]:
 def head_losses(s: Sizes, draw: Draw) -> list[Argument]:
     return [
         *_head(s, draw),
-        Argument("logits", "=", (s.N, s.V)),
+        Argument("logits", "scratch", (min(s.N, 100), s.V)),
         Argument("losses", "=", (s.N,)),
     ]
 

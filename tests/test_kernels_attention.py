@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from tinyllama_np.kernels.attention import STRIP_ROWS, attention, attention_backward
-from tinyllama_np.kernels.tile import TILE_COLUMNS, TILE_ROWS
+from tinyllama_np.kernels.tile import BLOCK_K, TILE_COLUMNS, TILE_ROWS
 
 # (b, T, H, K, E): grouped and not; T of one, around tile, panel and strip; E of any even size
 SIZES = [
     (1, 1, 1, 1, 2), (3, 2, 4, 2, 6), (2, 11, 6, 3, 10), (1, TILE_ROWS, 2, 2, 16),
     (1, TILE_COLUMNS + 1, 3, 1, 18), (2, STRIP_ROWS, 2, 1, 32), (1, STRIP_ROWS + 1, 2, 2, 8),
     (1, 2 * STRIP_ROWS - 1, 4, 2, 24), (1, 131, 2, 1, 64), (1, 256, 4, 4, 64), (1, 300, 2, 1, 34),
+    # several blocks of keys, and a head wider than a block
+    (1, BLOCK_K + 1, 2, 1, 8), (1, 2 * BLOCK_K + 77, 3, 1, 20), (1, 60, 2, 1, BLOCK_K + 30),
 ]  # fmt: skip
 TOLERANCE = 3e-6  # of the largest value; measured: at most 7e-7
 
@@ -101,10 +103,15 @@ def test_comparison_catches_planted_bugs():
     assert errors(results, reference(turned))["dq"] > 1e-2
 
 
-@pytest.mark.parametrize("changed", [1, 15, STRIP_ROWS - 1, STRIP_ROWS, STRIP_ROWS + 13, 129])
-def test_future_changes_nothing(changed):
+@pytest.mark.parametrize(
+    ("t", "changed"),
+    [
+        *((130, place) for place in (1, 15, STRIP_ROWS - 1, STRIP_ROWS, STRIP_ROWS + 13, 129)),
+        *((2 * BLOCK_K + 9, place) for place in (BLOCK_K - 1, BLOCK_K, BLOCK_K + 1, 2 * BLOCK_K)),
+    ],
+)
+def test_future_changes_nothing(t, changed):
     """To the byte, however large the future is; and the past's loss gives it no gradient."""
-    t = 130
     before, after = example(1, t, 4, 2, 16), example(1, t, 4, 2, 16)
     for name in ("q", "k", "v"):
         getattr(after, name)[:, changed:] *= -1e6
@@ -115,6 +122,19 @@ def test_future_changes_nothing(changed):
     assert (first["dk"][:, changed:] == 0).all()
     assert (first["dv"][:, changed:] == 0).all()
     assert (first["out"][:, changed:] != second["out"][:, changed:]).all()  # it was a change
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_largest_score_in_any_block_of_keys(rising):
+    """The running maximum is raised by every block of keys, or by the first alone."""
+    t = 2 * BLOCK_K + 30
+    x = example(1, t, 2, 1, 8)
+    x.cos[...], x.sin[...] = 1, 0
+    x.q[...] = abs(x.q) + 1
+    x.k *= 0.1
+    x.k += (np.arange(t) if rising else np.arange(t)[::-1])[None, :, None, None] * np.float32(0.02)
+    found = errors(run(x), reference(x))
+    assert max(found.values()) < 2e-5, found  # scores near 100 have two digits less
 
 
 def test_large_scores_do_not_overflow():

@@ -7,8 +7,9 @@ import pytest
 
 from tinyllama_np.backend import get_backend
 from tinyllama_np.kernels import adamw, attention, cross_entropy, embedding, rmsnorm, swiglu
+from tinyllama_np.kernels.linear import prepare_weight
 from tinyllama_np.kernels.simd import BLOCK, LANES, exp, kernel, largest
-from tinyllama_np.kernels.tile import TILE_COLUMNS, TILE_ROWS, split_rows
+from tinyllama_np.kernels.tile import BLOCK_K, BLOCK_STRIDE, TILE_COLUMNS, TILE_ROWS
 
 F32 = np.float32
 
@@ -67,15 +68,6 @@ def test_largest_finds_the_maximum_at_every_position(n):
         assert largest(spiked, n) == rest.max(initial=-np.inf)
 
 
-def test_split_rows_never_takes_more_rows_than_there_are():
-    for n in range(300):
-        full, less = split_rows(n)
-        rest = n - full * TILE_ROWS - less * (TILE_ROWS - 1)
-        assert min(full, less) >= 0
-        assert 0 <= rest < TILE_ROWS
-        assert rest == 0 or n < (TILE_ROWS - 1) ** 2
-
-
 def test_tile_follows_the_vector_width():
     assert (LANES, TILE_ROWS, TILE_COLUMNS) in [(16, 14, 32), (8, 6, 16), (4, 6, 16)]
 
@@ -89,6 +81,7 @@ def _elementwise():
     r = np.ones(n, dtype=F32)
     s = F32(0.5)
     angles = np.ones((n, d // 2), dtype=F32)
+    block = np.ones((2, BLOCK_STRIDE), dtype=F32)
     calls = [
         (embedding.embed, (tokens, x, x.copy())),
         (embedding.embed_backward, (tokens, x, x.copy())),
@@ -96,10 +89,11 @@ def _elementwise():
         (rmsnorm.rmsnorm_backward, (x, x, w, r, x.copy(), w.copy())),
         (swiglu.swiglu, (x, x, x.copy())),
         (swiglu.swiglu_backward, (x, x, x, x.copy(), x.copy())),
-        (cross_entropy.cross_entropy, (x, tokens, r)),
-        (cross_entropy.softmax_cross_entropy, (x.copy(), tokens, s, r)),
+        (cross_entropy._add_to_softmax, (x, n, 0, d, r, r.copy(), r.copy(), x.copy())),
+        (cross_entropy._dlogits, (x, 0, d, 0, n, tokens, s, r, r, r, x.copy())),
         (attention.rotate, (x.reshape(1, n, 1, d).copy(), angles, angles, s)),
-        (attention._strip_softmax, (np.ones((2, 99), dtype=F32), 2, 0, s, w, r)),
+        (attention._strip_softmax, (block, 2, 0, 0, s, r, r.copy(), x.copy())),
+        (attention._strip_dscores, (block, block.copy(), 2, 0, 0, s, w, r)),
         (adamw.adamw, (w, w, w.copy(), w.copy(), *[s] * 8)),
         (adamw.accumulate, (w, w.copy())),
         (exp_of_all, (w, w.copy())),
@@ -147,13 +141,36 @@ def test_sum_of_squares_keeps_float64_and_a_fixed_order():
 
 
 def test_loss_of_nan_logits_is_nan():
-    logits = np.zeros((3, 40), dtype=F32)
-    logits[0, 3] = np.nan
-    logits[1, :] = np.nan
-    logits[2, 5] = np.inf
-    targets = np.array([7, 7, 7], dtype=np.int32)
-    losses = np.zeros(3, dtype=F32)
-    cross_entropy.cross_entropy(logits, targets, losses)
-    assert not np.isfinite(losses).any()
-    cross_entropy.softmax_cross_entropy(logits, targets, F32(1), losses)
-    assert not np.isfinite(losses).any()
+    """Wherever in the vocabulary it stands, and of its own token alone."""
+    vocab = 2 * BLOCK_K + 9
+    targets = np.array([7, 7, 7, 7, 7], dtype=np.int32)
+    for position in (0, 7, BLOCK_K - 1, BLOCK_K, vocab - 1):
+        weight = np.ones((vocab, 1), dtype=F32)
+        weight[position] = np.nan
+        for value in (np.nan, np.inf, -np.inf):
+            x = np.array([[1], [value], [0], [1], [value]], dtype=F32)
+            losses, logits = np.zeros(5, dtype=F32), np.zeros((3, vocab), dtype=F32)
+            dx, dweight = np.zeros_like(x), np.zeros_like(weight)
+            cross_entropy.head_losses(x, prepare_weight(weight), targets, logits, losses)
+            assert np.isnan(losses).all()  # the weight is in every token's sum
+            finite = np.ones_like(weight)
+            cross_entropy.head_losses(x, prepare_weight(finite), targets, logits, losses)
+            assert np.isnan(losses).tolist() == [False, True, False, False, True]
+            head = prepare_weight(finite)
+            cross_entropy.head_loss(x, head, targets, F32(1), logits, losses, dx, dweight)
+            assert np.isnan(losses).tolist() == [False, True, False, False, True]
+
+
+def test_head_of_far_apart_logits():
+    """The maximum rises from block to block, or falls: nothing overflows, the loss is exact."""
+    vocab = 3 * BLOCK_K + 5
+    for steps in (np.linspace(-900, 900, vocab), np.linspace(900, -900, vocab)):
+        weight = steps.astype(F32)[:, None]
+        x = np.array([[1], [-1], [0.5]], dtype=F32)
+        exact = x.astype(np.float64) @ weight.T.astype(np.float64)
+        for target in (0, BLOCK_K, vocab - 1):
+            targets = np.full(3, target, dtype=np.int32)
+            losses, logits = np.zeros(3, dtype=F32), np.zeros((3, vocab), dtype=F32)
+            cross_entropy.head_losses(x, prepare_weight(weight), targets, logits, losses)
+            wanted = np.logaddexp.reduce(exact, axis=1) - exact[:, target]
+            np.testing.assert_allclose(losses, wanted, rtol=1e-5, atol=1e-4)

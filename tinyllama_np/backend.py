@@ -49,6 +49,7 @@ class Backend:
     attention_backward: Entry  # (dout, q, k, v, out, lse, cos, sin, dq, dk, dv); rotated q and k
     swiglu: Entry  # (gate, up, out)
     swiglu_backward: Entry  # (dout, gate, up, dgate, dup)
+    # The head works on as many tokens at once as its scratch `logits` has rows.
     head_loss: Entry  # (x, weight, targets, dloss, logits, losses, dx, dweight +=)
     head_losses: Entry  # (x, weight, targets, logits, losses): without gradients
     adamw: Entry  # (weight, grad, m, v, the scalars in the order of `_adamw`), in place
@@ -157,18 +158,25 @@ def _head_loss(
     dx: FloatArray,
     dweight: FloatArray,
 ) -> None:
-    logits[...], linear_cache = linear_forward(x, weight)
-    losses[...], cache = cross_entropy_forward(logits, targets)
-    dlogits = cross_entropy_backward(np.full_like(losses, dloss), cache)
-    dx[...], dweight_part = linear_backward(dlogits, LinearCache(*linear_cache))
-    dweight += dweight_part
+    for rows in _turns(len(x), len(logits)):
+        scores, linear_cache = linear_forward(x[rows], weight)
+        losses[rows], cache = cross_entropy_forward(scores, targets[rows])
+        dlogits = cross_entropy_backward(np.full_like(losses[rows], dloss), cache)
+        dx[rows], dweight_part = linear_backward(dlogits, LinearCache(*linear_cache))
+        dweight += dweight_part
 
 
 def _head_losses(
     x: FloatArray, weight: FloatArray, targets: IntArray, logits: FloatArray, losses: FloatArray
 ) -> None:
-    logits[...], _ = linear_forward(x, weight)
-    losses[...], _ = cross_entropy_forward(logits, targets)
+    for rows in _turns(len(x), len(logits)):
+        scores, _ = linear_forward(x[rows], weight)
+        losses[rows], _ = cross_entropy_forward(scores, targets[rows])
+
+
+def _turns(n: int, at_once: int) -> list[slice]:
+    """range(n) in turns of `at_once`."""
+    return [slice(first, min(first + at_once, n)) for first in range(0, n, max(1, at_once))]
 
 
 def _adamw(

@@ -72,7 +72,9 @@ class Lanes:
         self._executor: Executor | None = (
             ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         )
-        self._workspaces: dict[tuple[int, int], Workspace] = {}
+        # One set of workspaces (by sequences in a micro-batch) for each thread, not for each lane:
+        # the same memory again and again is what the caches hold.
+        self._workspaces: list[dict[int, Workspace]] = [{} for _ in range(self.threads)]
         self._gradients = [Parameters.zeros(config, dtype) for _ in range(lanes * training)]
         self._grads = [arrange(g.views, config) for g in self._gradients]
         self._prepared: dict[str, Any] = {}
@@ -108,8 +110,8 @@ class Lanes:
         """Loss of every token, shape (B, T), in nats, without gradients."""
         losses: FloatArray = np.empty(tokens.shape, dtype=self._dtype)
 
-        def run(lane: int, rows: slice) -> None:
-            inputs, wanted, ws = self._micro_batch(tokens, targets, lane, rows)
+        def run(lane: int, rows: slice, ws: Workspace) -> None:
+            inputs, wanted = tokens[rows].reshape(-1), targets[rows].reshape(-1)
             result = losses_of(inputs, wanted, self.weights, self.config, self.backend, ws)
             losses[rows] = result.reshape(-1, self.time)
 
@@ -128,8 +130,8 @@ class Lanes:
         dloss = 1 / tokens.size
         started = [False] * self.lanes
 
-        def run(lane: int, rows: slice) -> None:
-            inputs, wanted, ws = self._micro_batch(tokens, targets, lane, rows)
+        def run(lane: int, rows: slice, ws: Workspace) -> None:
+            inputs, wanted = tokens[rows].reshape(-1), targets[rows].reshape(-1)
             if not started[lane]:  # by the lane's own thread: it lies in that core's cache then
                 self._gradients[lane].flat.fill(0)
                 started[lane] = True
@@ -153,11 +155,10 @@ class Lanes:
         """Scores of the next token at every position, shape (B, T, V)."""
         result: FloatArray = np.empty((*tokens.shape, self.config.vocab_size), dtype=self._dtype)
 
-        def run(lane: int, rows: slice) -> None:
-            inputs, _, ws = self._micro_batch(tokens, tokens, lane, rows)
-            forward_hidden(inputs, self.weights, self.config, self.backend, ws)
-            self.backend.linear(ws.final_normed, self.weights.head, ws.logits, False)
-            result[rows] = ws.logits.reshape(-1, self.time, self.config.vocab_size)
+        def run(lane: int, rows: slice, ws: Workspace) -> None:
+            forward_hidden(tokens[rows].reshape(-1), self.weights, self.config, self.backend, ws)
+            flat = result[rows].reshape(-1, self.config.vocab_size)  # a view
+            self.backend.linear(ws.final_normed, self.weights.head, flat, False)
 
         self._over_lanes(len(tokens), run)
         return result
@@ -183,26 +184,26 @@ class Lanes:
 
         self.map_chunks(total.size, add)
 
-    def _over_lanes(self, batch: int, run: Callable[[int, slice], None]) -> None:
-        """run(lane, rows) of every micro-batch: lanes in parallel, a lane's own in order."""
+    def _over_lanes(self, batch: int, run: Callable[[int, slice, Workspace], None]) -> None:
+        """run(lane, rows, ws) of every micro-batch: lanes in parallel, a lane's own in order."""
         starts = range(0, batch, self.micro_batch)
 
         def carry(lane: int) -> None:
-            for start in starts[lane :: self.lanes]:
-                run(lane, slice(start, min(start + self.micro_batch, batch)))
+            workspaces = self._workspaces.pop()  # there is one for each thread
+            try:
+                for start in starts[lane :: self.lanes]:
+                    rows = slice(start, min(start + self.micro_batch, batch))
+                    size = rows.stop - rows.start
+                    if size not in workspaces:
+                        workspaces[size] = Workspace.allocate(
+                            self.config, size, self.time, self._dtype
+                        )
+                    run(lane, rows, workspaces[size])
+            finally:
+                self._workspaces.append(workspaces)
 
         with single_threaded_blas():
             list((self._executor.map if self._executor else map)(carry, range(self.lanes)))
-
-    def _micro_batch(
-        self, tokens: IntArray, targets: IntArray, lane: int, rows: slice
-    ) -> tuple[IntArray, IntArray, Workspace]:
-        size = rows.stop - rows.start
-        if (lane, size) not in self._workspaces:
-            self._workspaces[lane, size] = Workspace.allocate(
-                self.config, size, self.time, self._dtype
-            )
-        return tokens[rows].reshape(-1), targets[rows].reshape(-1), self._workspaces[lane, size]
 
 
 @cache

@@ -1,9 +1,21 @@
 """Causal grouped-query attention with RoPE (twin of ops/rope.py and ops/attention.py).
 
-No T x T array is ever made. The queries of a head are taken in strips of STRIP_ROWS rows; a strip
-sees the keys up to its last row, so its scores (STRIP_ROWS x T at most) stay in the cache, its
-softmax needs no running maximum, and keys in the future cost nothing. All products use the tile of
-tile.py: panels of K^T, V (and V^T, K in the backward pass) are packed once a key head.
+No T x T array is ever made. The queries of a head are taken in strips of STRIP_ROWS, its keys in
+blocks of BLOCK_K; the scores of one strip against one block are all that exists at a time:
+
+               keys  0 ............ 255 | 256 .......... 511 |
+    strip 0   0- 41  ##.                |                    |   # scores that are computed
+    strip 1  42- 83  ####.              |                    |   . the rest of the last tile,
+      ...                               |                    |     set to zero weight
+    strip 7 294-335  ################## | ###.               |     blank: never touched
+
+The softmax of a row needs its largest score, and sees only one block of them. So it keeps a running
+maximum m and a running sum: when a block raises the maximum from m to m', what was summed before
+is multiplied by exp(m - m'). (Milakov & Gimelshein 2018, https://arxiv.org/abs/1805.02867; with the
+backward pass from the saved log-sum-exp: Dao et al. 2022, https://arxiv.org/abs/2205.14135.)
+
+All products use the tile of tile.py: strips are blocks of A; panels of K^T, V (and V^T, K in the
+backward pass) are packed once a key head.
 
 Shapes: b sequences, T time, H query heads, K key/value heads (query head h reads key head
 h // (H / K)), E head size.
@@ -11,19 +23,19 @@ h // (H / K)), E head size.
 
 import numpy as np
 
-from .simd import BLOCK, MINUS_INFINITY, ONE, ZERO, exp, kernel, largest
-from .tile import (
-    TILE_COLUMNS,
-    TILE_ROWS,
+from .packing import (
     aligned_floats,
-    copy_block,
-    multiply_panel,
+    copy_blocks,
     n_panels,
+    new_block,
+    new_blocks,
     pack,
     pack_transposed,
 )
+from .simd import BLOCK, MINUS_INFINITY, ONE, ZERO, exp, kernel, largest
+from .tile import BLOCK_K, BLOCK_STRIDE, TILE_COLUMNS, TILE_ROWS, multiply_panel
 
-# Whole tiles (a rest of rows is slower), and for AVX2 48 x 256 scores: 48 KB.
+# Whole tiles (a rest of rows is slower); a strip of scores is some 50 KB.
 STRIP_ROWS = max(1, 48 // TILE_ROWS) * TILE_ROWS
 
 
@@ -56,94 +68,105 @@ def rotate(x, cos, sin, direction):
 
 
 @kernel
-def _padded(last):
-    """Floats of a strip's row that is filled up to `last`: whole blocks, zeros behind."""
-    return (last + BLOCK - 1) // BLOCK * BLOCK
+def _keys_seen(first, n_rows, key):
+    """Keys of the block that begins at `key` that the last row of a strip sees."""
+    return min(BLOCK_K, first + n_rows - key)
 
 
 @kernel
-def _strip_stride(time):
-    """Floats from one row of a strip to the next: padded, and no power of two.
-
-    At a distance of 1 KB all rows would compete for the same few sets of the cache.
-    """
-    return max(_padded(time + TILE_ROWS), n_panels(time) * TILE_COLUMNS) + 16
-
-
-@kernel
-def _row_end(first, row):
-    """Where the products stop to read a strip's row: at the last position of its tile."""
-    return first + (row // TILE_ROWS + 1) * TILE_ROWS
-
-
-@kernel
-def _scores(queries, n_rows, first, key_panels, e, strip, stride):
-    """Strip (n_rows, keys up to the last row) <- queries (n_rows, E) K^T.
+def _scores(queries, n_rows, first, key_panels, e, key, strip):
+    """Strip (n_rows, keys) <- queries (n_rows, E) K^T, for the block of keys from `key` on.
 
     A panel of keys is wanted by the rows that are not before all of its keys.
     """
-    for p in range(n_panels(first + n_rows)):
-        row = max(0, p * TILE_COLUMNS - first) // TILE_ROWS * TILE_ROWS
-        multiply_panel(
-            queries, row * e, e, 1, n_rows - row,
-            key_panels, p * e * TILE_COLUMNS, e,
-            strip, row * stride + p * TILE_COLUMNS, stride, False,
-        )  # fmt: skip
+    for p in range(n_panels(_keys_seen(first, n_rows, key))):
+        row = max(0, key + p * TILE_COLUMNS - first) // TILE_ROWS * TILE_ROWS
+        panel = (key + p * TILE_COLUMNS) * e
+        to = row * BLOCK_STRIDE + p * TILE_COLUMNS
+        for i in range(queries.shape[0]):
+            n_e = min(BLOCK_K, e - i * BLOCK_K)
+            multiply_panel(
+                queries[i], row * BLOCK_STRIDE, False, n_rows - row,
+                key_panels, panel + i * BLOCK_K * TILE_COLUMNS, n_e, 0,
+                strip, to, BLOCK_STRIDE, i > 0,
+            )  # fmt: skip
 
 
 @kernel
-def _weighted_rows(strip, stride, n_rows, first, panels, time, width, out):
-    """Out (n_rows, width) <- strip (n_rows, keys) times rows of `panels`, causally.
+def _tile_end(first, row, n_rows, key):
+    """Keys of a block that the last row of a row's tile sees: as far as products read the row."""
+    last = min(n_rows, (row // TILE_ROWS + 1) * TILE_ROWS)
+    return min(BLOCK_K, max(0, first + last - key))
+
+
+@kernel
+def _weighted_rows(strip, n_rows, first, panels, time, width, key, out):
+    """Out (n_rows, width) = (the first block of keys) or += strip (n_rows, keys) rows of `panels`.
 
     The strip must be zero from behind a row's own position to the end of its tile.
     """
     for p in range(width // TILE_COLUMNS):
         for row in range(0, n_rows, TILE_ROWS):
-            n = min(TILE_ROWS, n_rows - row)
             multiply_panel(
-                strip, row * stride, stride, 1, n,
-                panels, p * time * TILE_COLUMNS, first + row + n,
-                out, row * width + p * TILE_COLUMNS, width, False,
+                strip, row * BLOCK_STRIDE, False, min(TILE_ROWS, n_rows - row),
+                panels, (p * time + key) * TILE_COLUMNS, _tile_end(first, row, n_rows, key), 0,
+                out, row * width + p * TILE_COLUMNS, width, key > 0,
             )  # fmt: skip
 
 
 @kernel
-def _add_transposed(strip, stride, n_rows, first, panels, width, out):
+def _add_transposed(strip, n_rows, first, panels, width, key, out):
     """Out (T, width) += strip^T (keys, n_rows) times rows of `panels`, causally."""
+    n_keys = _keys_seen(first, n_rows, key)
+    seen = min(n_keys, max(0, first - key))  # by every row of the strip
     for p in range(width // TILE_COLUMNS):
         at = p * STRIP_ROWS * TILE_COLUMNS
-        multiply_panel(
-            strip, 0, 1, stride, first, panels, at, n_rows,
-            out, p * TILE_COLUMNS, width, True,
-        )  # fmt: skip
-        for row in range(0, n_rows, TILE_ROWS):  # the keys among the strip's own positions
-            n = min(TILE_ROWS, n_rows - row)
+        to = key * width + p * TILE_COLUMNS
+        multiply_panel(strip, 0, True, seen, panels, at, n_rows, 0, out, to, width, True)
+        for j in range(seen, n_keys, TILE_ROWS):
+            row = max(0, key + j - first)  # the first that sees key j
             multiply_panel(
-                strip, first + row + row * stride, 1, stride, n,
-                panels, at + row * TILE_COLUMNS, n_rows - row,
-                out, (first + row) * width + p * TILE_COLUMNS, width, True,
+                strip, row * BLOCK_STRIDE + j, True, min(TILE_ROWS, n_keys - j),
+                panels, at + row * TILE_COLUMNS, n_rows - row, 0, out, to + j * width, width, True,
             )  # fmt: skip
 
 
 @kernel
-def _strip_softmax(strip, n_rows, first, scale, lse, normalisers):
-    """Strip <- exp(scale (products - the row's largest)), 0 for later keys.
+def _hide_future(row_of_strip, n_seen, n, value):
+    """A row's scores of keys from n_seen to n <- value; returns n rounded up to whole BLOCKs."""
+    n = (n + BLOCK - 1) // BLOCK * BLOCK
+    for j in range(max(0, n_seen), n):
+        row_of_strip[j] = value
+    return n
 
-    Also lse of the scaled scores, and 1 / the row's sum.
+
+@kernel
+def _strip_softmax(strip, n_rows, first, key, scale, peaks, sums, mixed):
+    """Strip <- exp(scale products - m), 0 for later keys; m, the sum and `mixed` are brought up.
+
+    m (peaks) is the row's largest scaled score so far, `sums` the sum of exp(score - m), `mixed`
+    the sum of exp(score - m) v over the blocks before.
     """
     for row in range(n_rows):
         weights = strip[row]
-        n = _padded(_row_end(first, row))
-        for j in range(first + row + 1, n):
-            weights[j] = MINUS_INFINITY
+        n = _tile_end(first, row, n_rows, key)
+        n = _hide_future(weights, first + row + 1 - key, n, MINUS_INFINITY)
         peak = scale * largest(weights, n)
         total = ZERO
+        if key > 0:
+            peak = max(peak, peaks[row])
+            correction = exp(peaks[row] - peak)
+            total = sums[row] * correction
+            mixed_row = mixed[row]
+            for j in range(mixed_row.size):
+                mixed_row[j] *= correction
+        added = ZERO
         for j in range(n):
             weight = exp(scale * weights[j] - peak)
             weights[j] = weight
-            total += weight
-        lse[first + row] = peak + np.log(total)
-        normalisers[row] = ONE / total
+            added += weight
+        peaks[row] = peak
+        sums[row] = total + added
 
 
 @kernel
@@ -167,13 +190,13 @@ def attention(q, k, v, cos, sin, out, lse):
     rotate(q, cos, sin, ONE)
     rotate(k, cos, sin, ONE)
     width = n_panels(e) * TILE_COLUMNS
-    stride = _strip_stride(time)
     key_panels = aligned_floats(n_panels(time) * TILE_COLUMNS * e)  # of K^T (E, T)
     value_panels = aligned_floats(width * time)  # of V (T, E)
-    queries = np.empty((STRIP_ROWS, e), dtype=np.float32)
-    strip = aligned_floats(STRIP_ROWS * stride).reshape((STRIP_ROWS, stride))
+    queries = new_blocks(STRIP_ROWS, e)
+    strip = new_block(STRIP_ROWS)
     mixed = aligned_floats(STRIP_ROWS * width).reshape((STRIP_ROWS, width))
-    normalisers = np.empty(STRIP_ROWS, dtype=np.float32)
+    peaks = np.empty(STRIP_ROWS, dtype=np.float32)
+    sums = np.empty(STRIP_ROWS, dtype=np.float32)
     for i in range(b):
         for key_head in range(n_key_heads):
             row_stride = n_key_heads * e
@@ -184,19 +207,18 @@ def attention(q, k, v, cos, sin, out, lse):
                 for first in range(0, time, STRIP_ROWS):
                     n_rows = min(STRIP_ROWS, time - first)
                     at = ((i * time + first) * n_heads + h) * e
-                    copy_block(q, at, n_heads * e, n_rows, e, queries, e)
-                    _scores(queries, n_rows, first, key_panels, e, strip, stride)
-                    _strip_softmax(strip, n_rows, first, scale, lse[i, h], normalisers)
-                    _weighted_rows(strip, stride, n_rows, first, value_panels, time, width, mixed)
+                    copy_blocks(q, at, n_heads * e, n_rows, e, queries)
+                    for key in range(0, first + n_rows, BLOCK_K):
+                        _scores(queries, n_rows, first, key_panels, e, key, strip)
+                        _strip_softmax(strip, n_rows, first, key, scale, peaks, sums, mixed)
+                        _weighted_rows(strip, n_rows, first, value_panels, time, width, key, mixed)
                     for row in range(n_rows):
-                        out_row = out[i, first + row, h]
-                        mixed_row = mixed[row]
-                        for j in range(e):
-                            out_row[j] = mixed_row[j] * normalisers[row]
+                        lse[i, h, first + row] = peaks[row] + np.log(sums[row])
+                        _write_row(mixed[row], ONE / sums[row], out[i, first + row, h])
 
 
 @kernel
-def _strip_dscores(strip, dstrip, n_rows, first, scale, lse, out_dot_dout):
+def _strip_dscores(strip, dstrip, n_rows, first, key, scale, lse, out_dot_dout):
     """Strip <- probabilities, dstrip <- gradients of the scores; 0 for later keys.
 
     With p the softmax of the scores: dscores = p (dp - sum(p dp)), and sum(p dp) = out . dout.
@@ -204,10 +226,9 @@ def _strip_dscores(strip, dstrip, n_rows, first, scale, lse, out_dot_dout):
     for row in range(n_rows):
         probabilities = strip[row]
         dscores = dstrip[row]
-        n = _padded(_row_end(first, row))
-        for j in range(first + row + 1, n):
-            probabilities[j] = MINUS_INFINITY
-            dscores[j] = ZERO
+        n = _tile_end(first, row, n_rows, key)
+        _hide_future(probabilities, first + row + 1 - key, n, MINUS_INFINITY)
+        n = _hide_future(dscores, first + row + 1 - key, n, ZERO)
         lse_row = lse[first + row]
         expected = out_dot_dout[row]
         for j in range(n):
@@ -217,14 +238,26 @@ def _strip_dscores(strip, dstrip, n_rows, first, scale, lse, out_dot_dout):
 
 
 @kernel
+def _dot(x, y):
+    """Sum of x (E,) times y (E,)."""
+    total = ZERO
+    for j in range(x.size):
+        total += x[j] * y[j]
+    return total
+
+
+@kernel
+def _write_row(source, factor, target):
+    """Target (E,) <- factor * source (E or more,)."""
+    for j in range(target.size):
+        target[j] = factor * source[j]
+
+
+@kernel
 def _write_head(source, first, n_rows, head, factor, target):
     """target[first : first + n_rows, head] of (T, heads, E) <- factor * source (n_rows, E)."""
-    e = target.shape[2]
     for row in range(n_rows):
-        source_row = source[row]
-        target_row = target[first + row, head]
-        for j in range(e):
-            target_row[j] = factor * source_row[j]
+        _write_row(source[row], factor, target[first + row, head])
 
 
 @kernel
@@ -239,16 +272,15 @@ def attention_backward(dout, q, k, v, out, lse, cos, sin, dq, dk, dv):
     group = n_heads // n_key_heads
     scale = ONE / np.sqrt(np.float32(e))
     width = n_panels(e) * TILE_COLUMNS
-    stride = _strip_stride(time)
     key_columns = aligned_floats(n_panels(time) * TILE_COLUMNS * e)  # of K^T (E, T)
     value_columns = aligned_floats(n_panels(time) * TILE_COLUMNS * e)  # of V^T (E, T)
     key_rows = aligned_floats(width * time)  # of K (T, E)
     dkey = aligned_floats(time * width).reshape((time, width))
     dvalue = aligned_floats(time * width).reshape((time, width))
-    strip = aligned_floats(STRIP_ROWS * stride).reshape((STRIP_ROWS, stride))
-    dstrip = aligned_floats(STRIP_ROWS * stride).reshape((STRIP_ROWS, stride))
-    queries = np.empty((STRIP_ROWS, e), dtype=np.float32)
-    douts = np.empty((STRIP_ROWS, e), dtype=np.float32)
+    strip = new_block(STRIP_ROWS)
+    dstrip = new_block(STRIP_ROWS)
+    queries = new_blocks(STRIP_ROWS, e)
+    douts = new_blocks(STRIP_ROWS, e)
     query_rows = aligned_floats(STRIP_ROWS * width)
     dout_rows = aligned_floats(STRIP_ROWS * width)
     dqueries = aligned_floats(STRIP_ROWS * width).reshape((STRIP_ROWS, width))
@@ -266,22 +298,21 @@ def attention_backward(dout, q, k, v, out, lse, cos, sin, dq, dk, dv):
                 for first in range(0, time, STRIP_ROWS):
                     n_rows = min(STRIP_ROWS, time - first)
                     at = ((i * time + first) * n_heads + h) * e
-                    copy_block(q, at, n_heads * e, n_rows, e, queries, e)
-                    copy_block(dout, at, n_heads * e, n_rows, e, douts, e)
+                    copy_blocks(q, at, n_heads * e, n_rows, e, queries)
+                    copy_blocks(dout, at, n_heads * e, n_rows, e, douts)
                     pack(q, at, n_heads * e, n_rows, e, query_rows, STRIP_ROWS)
                     pack(dout, at, n_heads * e, n_rows, e, dout_rows, STRIP_ROWS)
                     for row in range(n_rows):
-                        total = ZERO
-                        out_row = out[i, first + row, h]
-                        for j in range(e):
-                            total += out_row[j] * douts[row, j]
-                        out_dot_dout[row] = total
-                    _scores(queries, n_rows, first, key_columns, e, strip, stride)
-                    _scores(douts, n_rows, first, value_columns, e, dstrip, stride)
-                    _strip_dscores(strip, dstrip, n_rows, first, scale, lse[i, h], out_dot_dout)
-                    _add_transposed(strip, stride, n_rows, first, dout_rows, width, dvalue)
-                    _add_transposed(dstrip, stride, n_rows, first, query_rows, width, dkey)
-                    _weighted_rows(dstrip, stride, n_rows, first, key_rows, time, width, dqueries)
+                        out_dot_dout[row] = _dot(out[i, first + row, h], dout[i, first + row, h])
+                    for key in range(0, first + n_rows, BLOCK_K):
+                        _scores(queries, n_rows, first, key_columns, e, key, strip)
+                        _scores(douts, n_rows, first, value_columns, e, key, dstrip)
+                        _strip_dscores(
+                            strip, dstrip, n_rows, first, key, scale, lse[i, h], out_dot_dout
+                        )
+                        _add_transposed(strip, n_rows, first, dout_rows, width, key, dvalue)
+                        _add_transposed(dstrip, n_rows, first, query_rows, width, key, dkey)
+                        _weighted_rows(dstrip, n_rows, first, key_rows, time, width, key, dqueries)
                     _write_head(dqueries, first, n_rows, h, scale, dq[i])
             _write_head(dkey, 0, time, key_head, scale, dk[i])
             _write_head(dvalue, 0, time, key_head, ONE, dv[i])

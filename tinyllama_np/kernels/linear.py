@@ -9,27 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .packing import aligned_floats, copy_block, n_panels, pack, pack_transposed
 from .simd import kernel
-from .tile import (
-    TILE_COLUMNS,
-    aligned_floats,
-    copy_block,
-    multiply_panel,
-    n_panels,
-    pack,
-    pack_transposed,
-    transpose,
-)
+from .tile import BLOCK_K, BLOCK_STRIDE, TILE_COLUMNS, TILE_ROWS, multiply_panel
 
-# A panel of BLOCK_K rows (AVX2: 256 x 16 floats = 16 KB) fills half of a first-level cache; a
-# block of BLOCK_ROWS x BLOCK_K of the left operand (192 KB) less than half of a second-level one.
-BLOCK_K = 256
-BLOCK_ROWS = 192
-# Rows of the left operand that begin so many floats apart (a page) fall on the same few sets of
-# the cache; a block of them is copied together first.
-FAR_APART = 1024
-# Rows of our own copies begin a cache line later than a power of two, for the same reason.
-SKEW = 16
+# Rows of a block of A: whole tiles, and with BLOCK_K floats a row (140 KB) a part of a
+# second-level cache, where it stays while all panels of B pass by.
+BLOCK_ROWS = 140 // TILE_ROWS * TILE_ROWS
 
 
 class PreparedWeight(NamedTuple):
@@ -69,36 +55,35 @@ def block_size(n, largest, multiple):
 
 @kernel
 def multiply_panels(
-    a, a_start, a_row_stride, a_k_stride, n_rows, panels, panels_start, panel_rows, n_k, n_columns,
-    c, c_start, c_row_stride, add,
+    block, columns, n_rows, panels, panels_start, panel_rows, n_k, n_columns, c, c_start, c_stride,
+    add,
 ):  # fmt: skip
-    """C (n_rows x n_columns) = or += A (n_rows x n_k) times consecutive panels of B."""
+    """C (n_rows x n_columns) = or += A (n_rows x n_k) times consecutive panels of B.
+
+    The rows of A are those of `block`, or its columns if `columns`.
+    """
     whole = n_columns // TILE_COLUMNS
+    ahead = panel_rows * TILE_COLUMNS
     for p in range(whole):
-        multiply_panel(
-            a, a_start, a_row_stride, a_k_stride, n_rows,
-            panels, panels_start + p * panel_rows * TILE_COLUMNS, n_k,
-            c, c_start + p * TILE_COLUMNS, c_row_stride, add,
-        )  # fmt: skip
+        at = panels_start + p * panel_rows * TILE_COLUMNS
+        to = c_start + p * TILE_COLUMNS
+        multiply_panel(block, 0, columns, n_rows, panels, at, n_k, ahead, c, to, c_stride, add)
     rest = n_columns - whole * TILE_COLUMNS
     if rest > 0:  # a whole tile would write beyond the row
         edge = np.empty((n_rows, TILE_COLUMNS), dtype=np.float32)
-        multiply_panel(
-            a, a_start, a_row_stride, a_k_stride, n_rows,
-            panels, panels_start + whole * panel_rows * TILE_COLUMNS, n_k,
-            edge, 0, TILE_COLUMNS, False,
-        )  # fmt: skip
+        at = panels_start + whole * panel_rows * TILE_COLUMNS
+        multiply_panel(block, 0, columns, n_rows, panels, at, n_k, 0, edge, 0, TILE_COLUMNS, False)
         flat = c.reshape(-1)
         for row in range(n_rows):
-            at = c_start + row * c_row_stride + whole * TILE_COLUMNS
+            to = c_start + row * c_stride + whole * TILE_COLUMNS
             for column in range(rest):
-                before = flat[at + column] if add else np.float32(0)
-                flat[at + column] = before + edge[row, column]
+                before = flat[to + column] if add else np.float32(0)
+                flat[to + column] = before + edge[row, column]
 
 
 @kernel
 def _multiply(a, panels, c, accumulate):
-    """C (M, N) = or += A (M, K) B (K, N), B in panels."""
+    """C (m, n) = or += A (m, k) B, B in panels."""
     m, k = a.shape
     n = c.shape[1]
     if c.shape[0] != m or panels.size != n_panels(n) * TILE_COLUMNS * k:
@@ -106,26 +91,17 @@ def _multiply(a, panels, c, accumulate):
     if k == 0 and not accumulate:
         c[:, :] = 0
     k_step = block_size(k, BLOCK_K, 4)
-    row_step = block_size(m, BLOCK_ROWS, 1)
-    copied = k >= FAR_APART
-    copy_stride = k_step + SKEW
-    a_block = aligned_floats(row_step * copy_stride if copied else 0)
-    for k_first in range(0, k, k_step):
-        n_k = min(k_step, k - k_first)
-        add = accumulate or k_first > 0
-        for row in range(0, m, row_step):
-            n_rows = min(row_step, m - row)
-            if copied:
-                copy_block(a, row * k + k_first, k, n_rows, n_k, a_block, copy_stride)
-                multiply_panels(
-                    a_block, 0, copy_stride, 1, n_rows, panels, k_first * TILE_COLUMNS, k, n_k, n,
-                    c, row * n, n, add,
-                )  # fmt: skip
-            else:
-                multiply_panels(
-                    a, row * k + k_first, k, 1, n_rows, panels, k_first * TILE_COLUMNS, k, n_k, n,
-                    c, row * n, n, add,
-                )  # fmt: skip
+    row_step = block_size(m, BLOCK_ROWS, TILE_ROWS)
+    block = aligned_floats(row_step * BLOCK_STRIDE)
+    for row in range(0, m, row_step):
+        n_rows = min(row_step, m - row)
+        for first in range(0, k, k_step):
+            n_k = min(k_step, k - first)
+            copy_block(a, row * k + first, k, n_rows, n_k, block)
+            multiply_panels(
+                block, False, n_rows, panels, first * TILE_COLUMNS, k, n_k, n,
+                c, row * n, n, accumulate or first > 0,
+            )  # fmt: skip
 
 
 @kernel
@@ -142,23 +118,21 @@ def linear_backward_input(dout, weight, dx, accumulate):
 
 @kernel
 def linear_backward_weight(dout, x, dweight):
-    """Dweight (O, I) += dout^T (O, N) x (N, I)."""
+    """Dweight (O, I) += dout^T (O, N) x (N, I): by blocks of tokens, and of columns of dout."""
     n, o = dout.shape
     i = x.shape[1]
     if x.shape[0] != n or dweight.shape != (o, i):
         raise ValueError("operands of different sizes; shapes are (N, O), (N, I) and (O, I)")
     k_step = block_size(n, BLOCK_K, 4)
-    row_step = block_size(o, BLOCK_ROWS, 1)
-    stride = k_step + SKEW
-    x_panels = aligned_floats(n_panels(i) * TILE_COLUMNS * n)
-    dout_block = aligned_floats(row_step * stride)
-    pack(x, 0, i, n, i, x_panels, n)
-    for row in range(0, o, row_step):
-        n_rows = min(row_step, o - row)
-        for first in range(0, n, k_step):
-            n_k = min(k_step, n - first)
-            transpose(dout, first * o + row, o, n_k, n_rows, dout_block, stride)
+    row_step = block_size(o, BLOCK_ROWS, TILE_ROWS)
+    x_panels = aligned_floats(n_panels(i) * TILE_COLUMNS * k_step)
+    block = aligned_floats(k_step * BLOCK_STRIDE)
+    for first in range(0, n, k_step):
+        n_k = min(k_step, n - first)
+        pack(x, first * i, i, n_k, i, x_panels, k_step)
+        for row in range(0, o, row_step):
+            n_rows = min(row_step, o - row)
+            copy_block(dout, first * o + row, o, n_k, n_rows, block)
             multiply_panels(
-                dout_block, 0, stride, 1, n_rows, x_panels, first * TILE_COLUMNS, n, n_k, i,
-                dweight, row * i, i, True,
-            )  # fmt: skip
+                block, True, n_rows, x_panels, 0, k_step, n_k, i, dweight, row * i, i, True
+            )

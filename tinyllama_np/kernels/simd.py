@@ -50,6 +50,7 @@ exact = _compiled({"contract"})
 
 FLOAT = ir.FloatType()
 INT32 = ir.IntType(32)
+INT64 = ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
 
 
@@ -70,13 +71,15 @@ def emit_store(builder, vector, pointer):
     builder.store(vector, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
 
 
-def emit_prefetch(builder, pointer):
-    """Ask for the cache line at an address, to be written to."""
+def emit_prefetch(builder, pointer, for_write=False):
+    """Ask for the cache line at an address: to be written to, or into the second-level cache."""
     byte_pointer = ir.IntType(8).as_pointer()
     signature = ir.FunctionType(ir.VoidType(), [byte_pointer, INT32, INT32, INT32])
     function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
-    for_write, keep, data = INT32(1), INT32(3), INT32(1)
-    builder.call(function, [builder.bitcast(pointer, byte_pointer), for_write, keep, data])
+    keep, data = INT32(3 if for_write else 2), INT32(1)
+    builder.call(
+        function, [builder.bitcast(pointer, byte_pointer), INT32(int(for_write)), keep, data]
+    )
 
 
 def emit_broadcast(builder, pointer):
@@ -125,6 +128,21 @@ def emit_loop(builder, name, first, last, stride, accumulators, body):
     builder.branch(head)
     builder.position_at_end(after)
     return phis
+
+
+@intrinsic
+def never_inline(typingctx):
+    """Keep the function that calls this as a function of its own.
+
+    One that is called from many places and is all loops would only be copied by inlining, which
+    costs seconds of compilation and gains nothing.
+    """
+
+    def codegen(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 # --------------------------------------------------------------------------------- scalar pieces
