@@ -42,6 +42,20 @@ def test_kernel_equals_numpy_in_float64(numba, key, sizes):
     assert_equals_numpy(numba, key, sizes)
 
 
+@pytest.mark.parametrize("sizes", [SIZES["odd"], SIZES["odd and long"]], ids=str)
+@pytest.mark.parametrize("key", REGISTRY)
+def test_kernel_table_with_blas_products_equals_numpy_in_float64(key, sizes):
+    assert_equals_numpy(get_backend("numba", matmul="blas"), key, sizes)
+
+
+def test_blas_products_are_not_the_kernels(numba):
+    blas = get_backend("numba", matmul="blas")
+    entries = {field.name for field in dataclasses.fields(Backend)}
+    differing = {name for name in entries if getattr(blas, name) is not getattr(numba, name)}
+    products = {"linear", "linear_backward_input", "linear_backward_weight", "prepare_weight"}
+    assert differing == products | {"head_loss", "head_losses", "name"}
+
+
 @pytest.mark.parametrize("key", REGISTRY)
 def test_numpy_table_in_float32_equals_itself_in_float64(key):
     """So the bounds of the registry are those of float32 and not of one implementation."""
@@ -146,4 +160,6 @@ def test_get_backend_refusals():
         get_backend("jax")
     with pytest.raises(ValueError, match="works in float32, but the weights are float64"):
         get_backend("numba", np.float64)
+    with pytest.raises(ValueError, match="matmul='mkl' must be 'numba' or 'blas'"):
+        get_backend("numba", matmul="mkl")
     assert get_backend("numpy", np.float64) is NUMPY

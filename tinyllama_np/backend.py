@@ -8,7 +8,7 @@ file imports. Shapes: N tokens of a micro-batch, weights (O, I); see `ops` for t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -236,6 +236,58 @@ NUMPY = Backend(
 )
 
 
+def _product(left: FloatArray, right: FloatArray, out: FloatArray, accumulate: bool) -> None:
+    """Out = or += left right, by BLAS, which has no product that accumulates for NumPy to call."""
+    if accumulate:
+        out += left @ right
+    else:
+        np.matmul(left, right, out=out)
+
+
+@cache
+def _blas_backend() -> Backend:
+    """The Numba table with BLAS's products: to compare with, and for processors it is faster on."""
+    from tinyllama_np.kernels.cross_entropy import dlogits_of_logits, losses_of_logits
+
+    def linear(x: FloatArray, weight: FloatArray, out: FloatArray, accumulate: bool) -> None:
+        _product(x, weight.T, out, accumulate)
+
+    def linear_backward_input(
+        dout: FloatArray, weight: FloatArray, dx: FloatArray, accumulate: bool
+    ) -> None:
+        _product(dout, weight, dx, accumulate)
+
+    def linear_backward_weight(dout: FloatArray, x: FloatArray, dweight: FloatArray) -> None:
+        _product(dout.T, x, dweight, True)
+
+    def head_loss(
+        x: Any, weight: Any, targets: Any, dloss: float, logits: Any, losses: Any, dx: Any, dw: Any
+    ) -> None:
+        for rows in _turns(len(x), len(logits)):
+            scores = logits[: rows.stop - rows.start]
+            linear(x[rows], weight, scores, False)
+            dlogits_of_logits(scores, targets[rows], np.float32(dloss), losses[rows])
+            linear_backward_input(scores, weight, dx[rows], False)
+            linear_backward_weight(scores, x[rows], dw)
+
+    def head_losses(x: Any, weight: Any, targets: Any, logits: Any, losses: Any) -> None:
+        for rows in _turns(len(x), len(logits)):
+            scores = logits[: rows.stop - rows.start]
+            linear(x[rows], weight, scores, False)
+            losses_of_logits(scores, targets[rows], losses[rows])
+
+    return replace(
+        _numba_backend(),
+        name="numba with BLAS",
+        prepare_weight=_prepare_weight,
+        linear=linear,
+        linear_backward_input=linear_backward_input,
+        linear_backward_weight=linear_backward_weight,
+        head_loss=head_loss,
+        head_losses=head_losses,
+    )
+
+
 @cache
 def _numba_backend() -> Backend:
     from tinyllama_np.kernels import (
@@ -295,14 +347,26 @@ def _numba_backend() -> Backend:
     )
 
 
-def get_backend(name: str, dtype: np.dtype[Any] | type[Any] = np.float32) -> Backend:
+def get_backend(
+    name: str, dtype: np.dtype[Any] | type[Any] = np.float32, matmul: str = "numba"
+) -> Backend:
     """The table of that name.
+
+    Parameters
+    ----------
+    name : {"numba", "numpy"}
+    dtype : dtype of the weights
+    matmul : {"numba", "blas"}
+        Whose matrix products the Numba table has: its own kernels' or those of NumPy's BLAS.
+        Without meaning for "numpy", whose products are BLAS's.
 
     Raises
     ------
     ValueError
         If there is none, or if it cannot work in `dtype`.
     """
+    if matmul not in ("numba", "blas"):
+        raise ValueError(f"matmul={matmul!r} must be 'numba' or 'blas'")
     if name == "numpy":
         return NUMPY
     if name != "numba":
@@ -312,4 +376,13 @@ def get_backend(name: str, dtype: np.dtype[Any] | type[Any] = np.float32) -> Bac
             f"backend='numba' works in float32, but the weights are {np.dtype(dtype)}; "
             "convert them, or use backend='numpy', which works in any float dtype"
         )
-    return _numba_backend()
+    return _blas_backend() if matmul == "blas" else _numba_backend()
+
+
+def kernel_target() -> dict[str, Any]:
+    """What the kernels are compiled for: `cpu`, `vector_floats` and the `tile` (rows, columns)."""
+    from tinyllama_np.kernels.cache import host_cpu
+    from tinyllama_np.kernels.simd import LANES
+    from tinyllama_np.kernels.tile import TILE_COLUMNS, TILE_ROWS
+
+    return {"cpu": host_cpu()[0], "vector_floats": LANES, "tile": [TILE_ROWS, TILE_COLUMNS]}

@@ -40,6 +40,7 @@ __all__ = [
 
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 BACKENDS = ("numba", "numpy")
+MATMULS = ("numba", "blas")
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class TrainConfig:
     micro_batch_size: int = setting(1, "sequences that one thread takes through the model at once")
     gradient_lanes: int = setting(4, "gradient buffers summed in fixed order; bounds the threads")
     backend: str = setting("numba", "operations: " + " or ".join(BACKENDS))
+    matmul: str = setting("numba", "the numba backend's products: " + " or ".join(MATMULS))
     sample_prompts: tuple[str, ...] = setting(
         ("Once upon a time", "The little dog", '"I am sorry," said'),
         "texts continued at every interval; separated by | on the command line",
@@ -205,6 +207,7 @@ class TrainConfig:
         check_range(self, "sample_temperature", 0.0, math.inf)
         check_choice(self, "schedule", SCHEDULES)
         check_choice(self, "backend", BACKENDS)
+        check_choice(self, "matmul", MATMULS)
         if self.budget_tokens < self.tokens_per_step:
             raise ConfigError(
                 f"budget_tokens={self.budget_tokens} is below one step of batch_size x "

@@ -158,7 +158,7 @@ class _Run:
             micro_batch=t.micro_batch_size,
             lanes=t.gradient_lanes,
             threads=job.threads,
-            backend=get_backend(t.backend),
+            backend=get_backend(t.backend, matmul=t.matmul),
         )
         init_seed = t.seed if t.init_seed is None else t.init_seed
         self.weights = Parameters.initial(self.model, init_seed)

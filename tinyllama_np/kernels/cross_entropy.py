@@ -163,3 +163,37 @@ def head_loss(x, weight, targets, dloss, logits, losses, dx, dweight):
             multiply_panels(
                 block, True, n_v, x_panels, 0, n_rows, n_rows, d, dweight, first * d, d, True
             )
+
+
+# ------------------------------------------------------------- for logits that were made elsewhere
+
+
+@kernel
+def losses_of_logits(logits, targets, losses):
+    """Losses (N,) <- logits (N, V) and targets (N,)."""
+    for i in range(targets.size):
+        row = logits[i]
+        peak = largest(row, row.size)
+        total = ZERO
+        for j in range(row.size):
+            total += exp(row[j] - peak)
+        losses[i] = peak + np.log(total) - row[targets[i]]
+
+
+@kernel
+def dlogits_of_logits(logits, targets, dloss, losses):
+    """Losses (N,) <-; logits (N, V) <- dloss (softmax(logits) - onehot(targets))."""
+    for i in range(targets.size):
+        row = logits[i]
+        peak = largest(row, row.size)
+        target_logit = row[targets[i]]
+        total = ZERO
+        for j in range(row.size):
+            weight = exp(row[j] - peak)
+            row[j] = weight
+            total += weight
+        losses[i] = peak + np.log(total) - target_logit
+        factor = dloss / total
+        for j in range(row.size):
+            row[j] *= factor
+        row[targets[i]] -= dloss
