@@ -6,10 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from registry_of_kernels import (
     REGISTRY,
     SIZES,
     WRITTEN,
+    Sizes,
     arguments_of,
     entry_of,
     errors_against_numpy,
@@ -24,11 +27,11 @@ def numba():
     return get_backend("numba")
 
 
-def assert_equals_numpy(backend, key, sizes):
-    """Within the registry's bound; an element left NaN fails too."""
+def assert_equals_numpy(backend, key, sizes, slack=1):
+    """Within `slack` times the registry's bound; an element left NaN fails too."""
     errors = errors_against_numpy(backend, key, arguments_of(key, sizes))
     for name, error in errors.items():
-        assert error < REGISTRY[key].tolerance, f"{key}: {name} is off by {error:.2g}"
+        assert error < slack * REGISTRY[key].tolerance, f"{key}: {name} is off by {error:.2g}"
 
 
 def test_every_entry_of_the_table_is_registered():
@@ -40,6 +43,34 @@ def test_every_entry_of_the_table_is_registered():
 @pytest.mark.parametrize("key", REGISTRY)
 def test_kernel_equals_numpy_in_float64(numba, key, sizes):
     assert_equals_numpy(numba, key, sizes)
+
+
+@st.composite
+def any_sizes(draw):
+    """Sizes around and across the tiles' and blocks' edges, every one drawn for itself."""
+
+    def size(low, high):
+        return draw(st.integers(low, high))
+
+    heads = size(1, 3)
+    return Sizes(
+        B=size(1, 3),
+        T=draw(st.one_of(st.integers(1, 60), st.sampled_from([127, 255, 257, 300]))),
+        H=heads * size(1, 3),
+        K=heads,
+        E=2 * size(1, 24),
+        F=size(1, 90),
+        V=draw(st.one_of(st.integers(2, 70), st.sampled_from([255, 256, 257, 513, 1030]))),
+    )
+
+
+@pytest.mark.parametrize("key", REGISTRY)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(sizes=any_sizes())
+def test_kernel_equals_numpy_at_any_sizes(numba, key, sizes):
+    # slack: 900 tokens on two embeddings are longer sums than the bounds are for; a term that is
+    # missing or counted twice is a thousand times more
+    assert_equals_numpy(numba, key, sizes, slack=8)
 
 
 @pytest.mark.parametrize("sizes", [SIZES["odd"], SIZES["odd and long"]], ids=str)
