@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -326,6 +327,21 @@ def test_the_ring_of_a_condition_ends_with_an_end_of_text(tmp_path):
 
 
 # --------------------------------------------------------------------------------------- failures
+
+
+class BrokenPool(InlineExecutor):
+    """A process pool whose worker ended before the first run was given to it."""
+
+    def submit(self, function, /, *args, **kwargs):
+        raise BrokenProcessPool("a child process terminated abruptly")
+
+
+@pytest.mark.parametrize(("stopping", "status"), [(True, "stopped"), (False, "failed")])
+def test_a_pool_that_is_broken_at_the_start_ends_all_runs(tmp_path, stopping, status):
+    """Ctrl-C while the kernels are compiled: stopped; without it the runs failed."""
+    _, jobs = prepared(tmp_path, tiny_config(seeds=(0, 1)))
+    outcomes = run_study(jobs, BrokenPool(), stop_requested=lambda: stopping, poll_seconds=0.01)
+    assert [outcome["status"] for outcome in outcomes] == [status, status]
 
 
 def test_a_run_that_raises_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):

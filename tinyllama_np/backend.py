@@ -8,6 +8,7 @@ file imports. Shapes: N tokens of a micro-batch, weights (O, I); see `ops` for t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -386,3 +387,18 @@ def kernel_target() -> dict[str, Any]:
     from tinyllama_np.kernels.tile import TILE_COLUMNS, TILE_ROWS
 
     return {"cpu": host_cpu()[0], "vector_floats": LANES, "tile": [TILE_ROWS, TILE_COLUMNS]}
+
+
+def kernels_are_compiled() -> bool:
+    """Whether an earlier process left every kernel on the disk, compiled for this processor."""
+    from tinyllama_np.kernels import cache, linear
+
+    return cache.complete_mark(linear.linear).exists()
+
+
+def remember_kernels_are_compiled() -> None:
+    """Let `kernels_are_compiled` be true from now on, in other processes too."""
+    from tinyllama_np.kernels import cache, linear
+
+    with suppress(OSError):  # a line to the user depends on it, no result
+        cache.complete_mark(linear.linear).touch()

@@ -28,6 +28,7 @@ from tinyllama_np.settings import (
 
 __all__ = [
     "BACKENDS",
+    "MATMULS",
     "SCHEDULES",
     "Condition",
     "ConfigError",

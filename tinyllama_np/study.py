@@ -277,7 +277,7 @@ def run_study(
     """
     stop_file = jobs[0].stop_file
     stop_file.unlink(missing_ok=True)
-    futures = [executor.submit(train_run, job) for job in jobs]
+    futures = [_submit(executor, job) for job in jobs]
     pending: set[Future[dict[str, Any]]] = set(futures)
     while pending:
         _, pending = wait(pending, timeout=poll_seconds, return_when=FIRST_COMPLETED)
@@ -289,6 +289,15 @@ def run_study(
     stop_file.unlink(missing_ok=True)
     stopping = stop_requested()
     return [_outcome(future, job, stopping) for future, job in zip(futures, jobs, strict=True)]
+
+
+def _submit(executor: Executor, job: RunJob) -> Future[dict[str, Any]]:
+    try:
+        return executor.submit(train_run, job)
+    except BrokenExecutor as error:  # its workers are gone already; later ones meet the same end
+        future: Future[dict[str, Any]] = Future()
+        future.set_exception(error)
+        return future
 
 
 def _outcome(future: Future[dict[str, Any]], job: RunJob, stopping: bool) -> dict[str, Any]:

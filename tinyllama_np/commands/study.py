@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from tinyllama_np.progress import Progress
 from tinyllama_np.storage import FolderInUseError, sole_owner
 from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs, run_study
 from tinyllama_np.train import DIVERGED, FAILED, STOPPED, RunJob, finished_outcome
-from tinyllama_np.warmup import compile_kernels
+from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
 
 
 def add_parser(commands: Any) -> None:
@@ -184,12 +184,14 @@ def _train(jobs: Sequence[RunJob], workers: int) -> tuple[list[dict[str, Any]], 
 
 
 def _compile(executor: ProcessPoolExecutor) -> None:
-    future = executor.submit(compile_kernels)
-    if not wait([future], timeout=3).done:
-        say("compiling the kernels (once on this machine, under a minute)")
-        wait([future])
-        if future.exception() is None:  # else the runs fail in the same way, and say so
-            say(f"compiled in {future.result():.0f} s")
+    """Let one worker compile what all would compile at once; of other trouble the runs tell."""
+    ready = executor.submit(kernels_are_compiled)  # by a worker: it needs Numba, this process not
+    if ready.exception() is not None or ready.result():
+        return
+    say(COMPILING)
+    compiled = executor.submit(compile_kernels)
+    if compiled.exception() is None:
+        say(f"compiled in {compiled.result():.0f} s")
 
 
 def _end_at_once(executor: ProcessPoolExecutor, number: int) -> None:
