@@ -99,12 +99,12 @@ class Lanes:
     def use_weights(self, params: Mapping[str, FloatArray]) -> None:
         """Take the weights for the calls to come; call again after every change to them."""
 
-        def prepare(name: str, weight: FloatArray) -> Any:
-            prepared = self.backend.prepare_weight(weight, self._prepared.get(name))
-            self._prepared[name] = prepared
-            return prepared
+        def prepare(name: str) -> tuple[str, Any]:
+            return name, self.backend.prepare_weight(params[name], self._prepared.get(name))
 
-        self._weights = arrange(params, self.config, prepare)
+        matrices = [name for name, array in params.items() if array.ndim == 2]
+        self._prepared = dict((self._executor.map if self._executor else map)(prepare, matrices))
+        self._weights = arrange(params, self.config, lambda name, _: self._prepared[name])
 
     def losses(self, tokens: IntArray, targets: IntArray) -> FloatArray:
         """Loss of every token, shape (B, T), in nats, without gradients."""
