@@ -102,7 +102,8 @@ class Lanes:
         def prepare(name: str) -> tuple[str, Any]:
             return name, self.backend.prepare_weight(params[name], self._prepared.get(name))
 
-        matrices = [name for name, array in params.items() if array.ndim == 2]
+        matrices: list[str] = []
+        arrange(params, self.config, lambda name, _: matrices.append(name))
         self._prepared = dict((self._executor.map if self._executor else map)(prepare, matrices))
         self._weights = arrange(params, self.config, lambda name, _: self._prepared[name])
 
