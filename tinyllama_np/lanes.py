@@ -10,11 +10,11 @@ sum's order depends on who came first. The number of lanes is part of the config
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -29,6 +29,9 @@ from tinyllama_np.workspace import Workspace
 # Elements of the flat buffer that one task reduces or updates: fixed, so that sums of squares
 # have the same order whatever the number of threads; small enough to stay in a core's cache.
 CHUNK = 1 << 16
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Lanes:
@@ -104,7 +107,7 @@ class Lanes:
 
         matrices: list[str] = []
         arrange(params, self.config, lambda name, _: matrices.append(name))
-        self._prepared = dict((self._executor.map if self._executor else map)(prepare, matrices))
+        self._prepared = dict(self._spread(prepare, matrices))
         self._weights = arrange(params, self.config, lambda name, _: self._prepared[name])
 
     def losses(self, tokens: IntArray, targets: IntArray) -> FloatArray:
@@ -167,7 +170,21 @@ class Lanes:
     def map_chunks(self, size: int, function: Callable[[slice], Any]) -> list[Any]:
         """`function` of every CHUNK of range(size), on the threads; results in order."""
         chunks = [slice(i, min(i + CHUNK, size)) for i in range(0, size, CHUNK)]
-        return list((self._executor.map if self._executor else map)(function, chunks))
+        return self._spread(function, chunks)
+
+    def _spread(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """`function` of every item, on the threads; results in order.
+
+        One task a thread, since handing a task over takes as long as a small chunk's work.
+        """
+        if self._executor is None:
+            return [function(item) for item in items]
+
+        def share(thread: int) -> list[Result]:
+            return [function(item) for item in items[thread :: self.threads]]
+
+        shares = list(self._executor.map(share, range(self.threads)))
+        return [shares[i % self.threads][i // self.threads] for i in range(len(items))]
 
     @property
     def weights(self) -> ModelTensors:

@@ -1,0 +1,49 @@
+"""Attention needs memory in proportion to T: a T x T array is never made."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("resource", reason="peak memory is read through the module resource")
+
+SCRIPT = """
+import resource, sys
+import numpy as np
+from tinyllama_np.backend import get_backend
+
+ops = get_backend("numba")
+
+def run(time):
+    q, k, v, dout, out, dq, dk, dv = (np.full((1, time, 1, 8), 0.1, "f4") for _ in range(8))
+    cos, sin = np.ones((time, 4), "f4"), np.zeros((time, 4), "f4")
+    lse = np.empty((1, 1, time), "f4")
+    ops.attention(q, k, v, cos, sin, out, lse)
+    if sys.argv[1] == "square":
+        scores = np.full((time, time), 0.5, "f4")  # the mistake that this is about
+    ops.attention_backward(dout, q, k, v, out, lse, cos, sin, dq, dk, dv)
+
+run(64)  # compiles, or loads
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run(4096)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+SQUARE = 4096 * 4096 * 4
+
+
+def growth(variant: str) -> int:
+    """Bytes that the peak grows by when T = 4096 follows T = 64."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, variant], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_attention_of_4096_tokens_makes_no_square() -> None:
+    assert growth("attention") < SQUARE / 4  # measured: 3 to 6 MB of 67
+
+
+def test_a_square_would_be_seen() -> None:
+    assert growth("square") > SQUARE * 0.9
