@@ -416,6 +416,7 @@ def test_compiled_kernels_survive_between_processes(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_six_processes_at_once_share_an_empty_cache(tmp_path):
     processes = [start(tmp_path, "wait") for _ in range(6)]
     for process in processes:
@@ -432,6 +433,7 @@ def test_six_processes_at_once_share_an_empty_cache(tmp_path):
     assert {one["folder"] for one in found} == {seventh["folder"]}
 
 
+@pytest.mark.slow
 def test_editing_one_kernel_file_changes_the_next_run(tmp_path):
     """`exp` is compiled into swiglu: of simd.py, Numba's own cache would see nothing."""
     root, cache_folder = tmp_path / "checkout", tmp_path / "cache"

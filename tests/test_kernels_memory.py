@@ -50,7 +50,7 @@ def growth(variant: str) -> int:
 
 
 def test_attention_of_4096_tokens_makes_no_square() -> None:
-    assert growth("attention") < SQUARE / 4  # measured: 3 to 6 MB of 67
+    assert growth("attention") < SQUARE / 4  # measured: 2.5 MB of 67
 
 
 def test_a_square_would_be_seen() -> None:
