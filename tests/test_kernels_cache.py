@@ -416,7 +416,6 @@ def test_compiled_kernels_survive_between_processes(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_six_processes_at_once_share_an_empty_cache(tmp_path):
     processes = [start(tmp_path, "wait") for _ in range(6)]
     for process in processes:
@@ -468,6 +467,7 @@ print(json.dumps([before, kernels_are_compiled()]))
 """
 
 
+@pytest.mark.slow
 def test_compiled_kernels_are_remembered_for_this_processor(tmp_path):
     def ask(*arguments, **environment):
         return finish(start(tmp_path, *arguments, code=MARK, **environment))
