@@ -55,57 +55,56 @@ UNROLL = 2  # steps over k in one turn of the loop
 CACHE_LINE = 16  # floats
 
 
+def _emit_step(builder, a, row_stride, b, ahead, accumulators):
+    """One step over k: multiply the column of A at `a` into the row of B at `b`."""
+
+    def b_at(column):
+        return builder.gep(b, [INT64(column)])
+
+    b_row = [emit_load(builder, b_at(v * LANES)) for v in range(TILE_VECTORS)]
+    for column in range(0, TILE_COLUMNS, CACHE_LINE):
+        emit_prefetch(builder, builder.gep(b_at(column), [ahead]))
+    for row, sums in enumerate(accumulators):
+        a_row = emit_broadcast(builder, builder.gep(a, [INT64(row * row_stride)]))
+        for v in range(TILE_VECTORS):
+            sums[v] = emit_fma(builder, a_row, b_row[v], sums[v])
+
+
+def _emit_tile(builder, rows, a, row_stride, k_stride, b, n_k, ahead, c, c_stride, add):
+    """All steps over k, UNROLL in a turn, and the result into C."""
+
+    def steps(n_steps):
+        def body(k, accumulators):
+            for step in range(n_steps):
+                here = builder.add(k, INT64(step))
+                a_here = builder.gep(a, [builder.mul(here, INT64(k_stride))])
+                b_here = builder.gep(b, [builder.mul(here, INT64(TILE_COLUMNS))])
+                _emit_step(builder, a_here, row_stride, b_here, ahead, accumulators)
+
+        return body
+
+    c_rows = [builder.gep(c, [builder.mul(c_stride, INT64(row))]) for row in range(rows)]
+    c_tile = [[builder.gep(row, [INT64(v * LANES)]) for v in range(TILE_VECTORS)] for row in c_rows]
+    # C may come from memory: asked for now, it is there when the sum is done. So C is added at the
+    # end, where loading it into the accumulators would wait for it at the beginning.
+    for row in c_tile:
+        for pointer in row:
+            emit_prefetch(builder, pointer, for_write=True)
+    sums = [[ir.Constant(VECTOR, None)] * TILE_VECTORS for _ in range(rows)]
+    whole = builder.and_(n_k, INT64(-UNROLL))
+    sums = emit_loop(builder, "turns", INT64(0), whole, INT64(UNROLL), sums, steps(UNROLL))
+    sums = emit_loop(builder, "rest", whole, n_k, INT64(1), sums, steps(1))
+    with builder.if_else(add) as (then, otherwise):
+        with then:
+            for pointer, value in pairs(c_tile, sums):
+                emit_store(builder, builder.fadd(emit_load(builder, pointer), value), pointer)
+        with otherwise:
+            for pointer, value in pairs(c_tile, sums):
+                emit_store(builder, value, pointer)
+
+
 def make_tile(rows):
     """The tile for that many rows, to be called from a kernel."""
-
-    def emit_tile(builder, a, row_stride, k_stride, b, n_k, ahead, c, c_stride, add):
-        c_tile = [
-            [
-                builder.gep(c, [builder.add(builder.mul(c_stride, INT64(row)), INT64(v * LANES))])
-                for v in range(TILE_VECTORS)
-            ]
-            for row in range(rows)
-        ]
-
-        # C may come from memory: asked for now, it is there when the sum is done. So C is added at
-        # the end, where loading it into the accumulators would wait for it at the beginning.
-        for row in c_tile:
-            for pointer in row:
-                emit_prefetch(builder, pointer, for_write=True)
-        accumulators = [[ir.Constant(VECTOR, None)] * TILE_VECTORS for _ in c_tile]
-
-        def steps(n_steps):
-            def body(k, current):
-                a_at_k = builder.gep(a, [builder.mul(k, INT64(k_stride))])
-                b_at_k = builder.gep(b, [builder.mul(k, INT64(TILE_COLUMNS))])
-                for step in range(n_steps):
-
-                    def b_pointer(column, step=step):
-                        return builder.gep(b_at_k, [INT64(step * TILE_COLUMNS + column)])
-
-                    b_row = [emit_load(builder, b_pointer(v * LANES)) for v in range(TILE_VECTORS)]
-                    for column in range(0, TILE_COLUMNS, CACHE_LINE):
-                        emit_prefetch(builder, builder.gep(b_pointer(column), [ahead]))
-                    for row in range(rows):
-                        offset = INT64(row * row_stride + step * k_stride)
-                        a_k = emit_broadcast(builder, builder.gep(a_at_k, [offset]))
-                        for v in range(TILE_VECTORS):
-                            current[row][v] = emit_fma(builder, a_k, b_row[v], current[row][v])
-
-            return body
-
-        whole = builder.and_(n_k, INT64(-UNROLL))
-        turns = (INT64(0), whole, INT64(UNROLL))
-        accumulators = emit_loop(builder, "turns", *turns, accumulators, steps(UNROLL))
-        rest = (whole, n_k, INT64(1))
-        accumulators = emit_loop(builder, "rest", *rest, accumulators, steps(1))
-        with builder.if_else(add) as (then, otherwise):
-            with then:
-                for pointer, value in pairs(c_tile, accumulators):
-                    emit_store(builder, builder.fadd(emit_load(builder, pointer), value), pointer)
-            with otherwise:
-                for pointer, value in pairs(c_tile, accumulators):
-                    emit_store(builder, value, pointer)
 
     def codegen(context, builder, signature, args):
         block, at, columns, panel, panel_start, n_k, ahead, c, c_at, c_stride, add = args
@@ -113,11 +112,12 @@ def make_tile(rows):
             builder.gep(data_pointer(context, builder, signature.args[i], array), [start])
             for i, array, start in ((0, block, at), (3, panel, panel_start), (7, c, c_at))
         )
+        rest = (panel, n_k, ahead, c, c_stride, add)
         with builder.if_else(columns) as (then, otherwise):
             with then:
-                emit_tile(builder, block, 1, BLOCK_STRIDE, panel, n_k, ahead, c, c_stride, add)
+                _emit_tile(builder, rows, block, 1, BLOCK_STRIDE, *rest)
             with otherwise:
-                emit_tile(builder, block, BLOCK_STRIDE, 1, panel, n_k, ahead, c, c_stride, add)
+                _emit_tile(builder, rows, block, BLOCK_STRIDE, 1, *rest)
         return context.get_dummy_value()
 
     @intrinsic
