@@ -32,7 +32,7 @@ from .packing import (
     pack,
     pack_transposed,
 )
-from .simd import BLOCK, MINUS_INFINITY, ONE, ZERO, exp, kernel, largest
+from .simd import BLOCK, MINUS_INFINITY, ONE, ZERO, exp, kernel, largest, part
 from .tile import BLOCK_K, BLOCK_STRIDE, TILE_COLUMNS, TILE_ROWS, multiply_panel
 
 # Whole tiles (a rest of rows is slower); a strip of scores is some 50 KB.
@@ -50,7 +50,7 @@ def _check(q, k, v, out, lse, cos, sin):
         raise ValueError("q and out must be (b, T, H, E), k and v (b, T, K, E), cos (T, E / 2)")
 
 
-@kernel
+@part
 def rotate(x, cos, sin, direction):
     """x (b, T, heads, E) <- its pairs (j, j + E/2) turned by +-(the angle of t and j)."""
     b, time, heads, e = x.shape
@@ -131,7 +131,7 @@ def _add_transposed(strip, n_rows, first, panels, width, key, out):
             )  # fmt: skip
 
 
-@kernel
+@part
 def _hide_future(row_of_strip, n_seen, n, value):
     """A row's scores of keys from n_seen to n <- value; returns n rounded up to whole BLOCKs."""
     n = (n + BLOCK - 1) // BLOCK * BLOCK
@@ -140,7 +140,7 @@ def _hide_future(row_of_strip, n_seen, n, value):
     return n
 
 
-@kernel
+@part
 def _strip_softmax(strip, n_rows, first, key, scale, peaks, sums, mixed):
     """Strip <- exp(scale products - m), 0 for later keys; m, the sum and `mixed` are brought up.
 
@@ -217,7 +217,7 @@ def attention(q, k, v, cos, sin, out, lse):
                         _write_row(mixed[row], ONE / sums[row], out[i, first + row, h])
 
 
-@kernel
+@part
 def _strip_dscores(strip, dstrip, n_rows, first, key, scale, lse, out_dot_dout):
     """Strip <- probabilities, dstrip <- gradients of the scores; 0 for later keys.
 
@@ -237,7 +237,7 @@ def _strip_dscores(strip, dstrip, n_rows, first, key, scale, lse, out_dot_dout):
             dscores[j] = p * (dscores[j] - expected)
 
 
-@kernel
+@part
 def _dot(x, y):
     """Sum of x (E,) times y (E,)."""
     total = ZERO
@@ -246,14 +246,14 @@ def _dot(x, y):
     return total
 
 
-@kernel
+@part
 def _write_row(source, factor, target):
     """Target (E,) <- factor * source (E or more,)."""
     for j in range(target.size):
         target[j] = factor * source[j]
 
 
-@kernel
+@part
 def _write_head(source, first, n_rows, head, factor, target):
     """target[first : first + n_rows, head] of (T, heads, E) <- factor * source (n_rows, E)."""
     for row in range(n_rows):

@@ -19,7 +19,7 @@ import numpy as np
 
 from .linear import BLOCK_ROWS, block_size, multiply_panels
 from .packing import aligned_floats, copy_blocks, n_panels, new_block, new_blocks, pack
-from .simd import MINUS_INFINITY, ZERO, exp, kernel, largest
+from .simd import MINUS_INFINITY, ZERO, exp, kernel, largest, part
 from .tile import BLOCK_K, BLOCK_STRIDE, TILE_COLUMNS, TILE_ROWS, multiply_panel
 
 
@@ -36,7 +36,7 @@ def _logits(x_blocks, n_rows, d, panels, first, n, block):
             )  # fmt: skip
 
 
-@kernel
+@part
 def _add_to_softmax(block, n_rows, first, n, peaks_before, peaks, sums, buffer):
     """Bring the maxima and sums of the rows up; buffer's columns from `first` on <- exp(logit - m).
 
@@ -55,7 +55,7 @@ def _add_to_softmax(block, n_rows, first, n, peaks_before, peaks, sums, buffer):
         peaks[r] = peak
 
 
-@kernel
+@part
 def _forward(x, row, n_rows, weight, targets, x_blocks, block, buffer, peaks, sums, losses):
     """Losses of n_rows tokens from `row` on; `buffer`, `peaks`, `sums` as the backward pass needs.
 
@@ -79,7 +79,7 @@ def _forward(x, row, n_rows, weight, targets, x_blocks, block, buffer, peaks, su
         losses[row + r] += peaks[-1, r] + np.log(sums[r])
 
 
-@kernel
+@part
 def _dlogits(buffer, first, n, row, n_rows, targets, dloss, peaks, last_peaks, sums, block):
     """Block (n_rows, n) <- gradient of the logits from `first` on."""
     for r in range(n_rows):

@@ -107,7 +107,8 @@ def n_panels(n_columns):
 def aligned_floats(size):
     """An uninitialised float32 array that begins at a cache line."""
     buffer = np.empty(size + 16, dtype=np.float32)
-    skip = (-buffer.ctypes.data // 4) % 16
+    address = np.int64(buffer.ctypes.data)  # unsigned: its negative would be a float
+    skip = (-address // 4) % 16
     return buffer[skip : skip + size]
 
 

@@ -29,21 +29,31 @@ _MULTIPLY_ADD = "llvm.fma" if HAS_FMA else "llvm.fmuladd"
 _CACHE_FOLDER = kernel_cache_folder(Path(__file__).parent)
 
 
-def _compiled(fastmath):
+def _compiled(fastmath, inlined=False):
     def decorate(function):
         with numba_cache_in(_CACHE_FOLDER):
             # error_model="numpy": the check for division by zero is a branch that stops
             # vectorisation.
-            return njit(nogil=True, error_model="numpy", fastmath=fastmath, cache=True)(function)
+            options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "cache": True}
+            return njit(forceinline=inlined, **options)(function)
 
     return decorate
 
 
 # No "ninf"/"nnan": a loss that is not finite must stay so.
-kernel = _compiled({"contract", "reassoc", "nsz"})
+_FASTMATH = {"contract", "reassoc", "nsz"}
 
-# For code whose accuracy rests on the order of its operations, such as exp.
-exact = _compiled({"contract"})
+# For what model.py calls, and for parts that copy, count, or call others.
+kernel = _compiled(_FASTMATH)
+
+# For parts that calculate with floats. They become a piece of each kernel that calls them. Left as
+# functions they would have a copy in each kernel's machine code, rounded in another order where the
+# surroundings differ, and which copy all of them call would depend on which kernel was loaded
+# first, or on whether this process has compiled it itself: other bytes from one run to the next.
+part = _compiled(_FASTMATH, inlined=True)
+
+# For parts whose accuracy rests on the order of their operations, such as exp.
+exact = _compiled({"contract"}, inlined=True)
 
 
 # ------------------------------------------------------------------ emitting vector instructions
@@ -253,7 +263,7 @@ def _largest_of_blocks(typingctx, row, n):
     return types.float32(row, types.intp), codegen
 
 
-@kernel
+@part
 def largest(row, n):
     """The largest of row[:n]; NaN is passed over."""
     whole = n // BLOCK * BLOCK
