@@ -4,20 +4,42 @@
 >>> print(analyse("runs/paper").text())  # doctest: +SKIP
 
 Reading order, each file importing only from those above it: wording, io, measures, descriptives,
-anova, effects, verdict, published, tables, markup, plotting, figures, report, analysis, cli. This
-package knows the files of a run folder and nothing of the code that wrote them.
+matrix, stopping_rules, stopping, turn, variability, precision, planning, cells, sphericity,
+partition, anova, effects, verdict, published, tables, markup, plotting, figures, report, analysis,
+cli. This package knows the files of a run folder and nothing of the code that wrote them.
 """
 
 from stats.analysis import Analysis, analyse
 from stats.anova import rm_anova, sign_flip_test
 from stats.io import RunFolderError
 from stats.measures import MeasureSettings
+from stats.precision import precision_curve, seeds_needed
+from stats.stopping import by_setting, honest_means, leave_one_seed_out, replay
+from stats.stopping_rules import StoppingRule
+from stats.turn import predict_turns, turn_errors
+from stats.variability import (
+    between_seed_variability,
+    intraclass_correlations,
+    variance_components,
+)
 
 __all__ = [
     "Analysis",
     "MeasureSettings",
     "RunFolderError",
+    "StoppingRule",
     "analyse",
+    "between_seed_variability",
+    "by_setting",
+    "honest_means",
+    "intraclass_correlations",
+    "leave_one_seed_out",
+    "precision_curve",
+    "predict_turns",
+    "replay",
     "rm_anova",
+    "seeds_needed",
     "sign_flip_test",
+    "turn_errors",
+    "variance_components",
 ]

@@ -19,6 +19,7 @@ from stats.effects import (
 )
 from stats.io import RunFolder, read_run_folder
 from stats.measures import MeasureSettings, add_measures
+from stats.planning import Planning, plan
 from stats.published import compare
 from stats.tables import csv_text, plain, write_bytes, write_table, write_text
 from stats.verdict import verdict as verdict_of
@@ -50,6 +51,8 @@ class Analysis:
         All conditions, a column `condition` first.
     published : DataFrame or None
         The published values beside this run's, for the preset "paper".
+    planning : dict of str -> DataFrame
+        The tables of `stats.planning.plan` that could be made, all conditions, `condition` first.
     """
 
     verdict: list[str]
@@ -61,6 +64,7 @@ class Analysis:
     descriptives: pd.DataFrame
     sensitivity: pd.DataFrame
     published: pd.DataFrame | None = None
+    planning: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def text(self) -> str:
         """Verdict, table of the intervals and the report's place, in lines of at most 100."""
@@ -96,6 +100,7 @@ class _Condition:
     sensitivity: pd.DataFrame
     summary: pd.DataFrame
     verdict: list[str]
+    planning: Planning
     published: pd.DataFrame | None = None
     published_warning: str | None = None
     figures: dict[str, bytes] = field(default_factory=dict)
@@ -149,6 +154,7 @@ def analyse(
         descriptives=_stack(conditions, [c.descriptives for c in conditions]),
         sensitivity=_stack(conditions, [c.sensitivity for c in conditions]),
         published=_stack_published(conditions),
+        planning=_stack_planning(conditions),
     )
     _write_tables(run, result, gain_per_cpu_hour(telemetry, run.timing))
     _write_figures_and_report(run, conditions, telemetry, settings)
@@ -184,6 +190,7 @@ def _analyse_condition(
         sensitivity=sensitivity(telemetry, settings),
         summary=_summary(name, telemetry),
         verdict=verdict_of(telemetry, seeds, anova, settings),
+        planning=plan(telemetry, settings),
     )
     # the fresh-data control and the like are not what was published: only the first condition is
     if _preset(run) == "paper" and name == run.conditions[0]:
@@ -232,6 +239,15 @@ def _stack_published(conditions: list[_Condition]) -> pd.DataFrame | None:
     return found[0] if found else None
 
 
+def _stack_planning(conditions: list[_Condition]) -> dict[str, pd.DataFrame]:
+    names = dict.fromkeys(name for c in conditions for name in c.planning.tables)
+    nothing = pd.DataFrame()
+    return {
+        name: _stack(conditions, [c.planning.tables.get(name, nothing) for c in conditions])
+        for name in names
+    }
+
+
 def _write_tables(run: RunFolder, result: Analysis, cpu_time: pd.DataFrame) -> None:
     folder = run.path / "tables"
     write_table(folder, "summary", result.summary)
@@ -240,6 +256,8 @@ def _write_tables(run: RunFolder, result: Analysis, cpu_time: pd.DataFrame) -> N
     write_table(folder, "sensitivity", result.sensitivity)
     if len(result.anova):
         write_table(folder, "anova", result.anova)
+    for name, table in result.planning.items():
+        write_table(folder, name, table)
     if result.published is not None:
         write_table(folder, "published", result.published)
     if len(cpu_time):
@@ -278,6 +296,7 @@ def _write_figures_and_report(
             c.published,
             c.published_warning,
             c.figures,
+            c.planning,
         )
         for c in conditions
     ]

@@ -1,213 +1,175 @@
-"""One-way repeated-measures ANOVA, and the sign-flip test that needs no normality.
+"""Repeated-measures ANOVA, and the sign-flip test that needs no normality.
 
-Shapes: n subjects (seeds), k levels (intervals). Written out because 6 seeds x 21 intervals is a
-case that general tools get wrong: with n - 1 < k - 1 Mauchly's test does not exist, and a tool that
-lets it choose the correction drops the correction. Here Greenhouse-Geisser always leads.
+Shapes: n subjects (seeds), k levels (intervals), a and b levels of two factors, g groups. Written
+out because 6 seeds x 21 intervals is a case that general tools get wrong: with n - 1 < k - 1
+Mauchly's test does not exist, and a tool that lets it choose the correction drops the correction.
+Here Greenhouse-Geisser always leads.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
-FloatArray = NDArray[np.float64]
+from stats.cells import Cells, read_cells
+from stats.partition import Effect, Partition, mixed, one_way, two_way
+from stats.sphericity import greenhouse_geisser, huynh_feldt, mauchly
+
 MAX_EXACT_SUBJECTS = 16  # 2^15 sign patterns; beyond it they are drawn at random
 RANDOM_FLIPS = 20_000
 
 
-def rm_anova(data: pd.DataFrame, dv: str, within: str, subject: str) -> pd.DataFrame:
-    """One-way repeated-measures analysis of variance.
+def rm_anova(
+    data: pd.DataFrame,
+    dv: str,
+    within: str | Sequence[str],
+    subject: str,
+    between: str | None = None,
+    *,
+    ss_type: int | None = None,
+) -> pd.DataFrame:
+    """Repeated-measures analysis of variance: one or two repeated factors, or one and groups.
 
     Parameters
     ----------
     data : DataFrame
-        Long format, one row a (subject, level) cell.
-    dv, within, subject : str
-        Columns of the measured value, the repeated factor and the subject.
+        Long format, one row a cell; levels are categories, so their order does not matter.
+    dv, subject : str
+        Columns of the measured value and of the subject.
+    within : str or sequence of one or two str
+        The repeated factor, or two that are crossed.
+    between : str, optional
+        Column of the group; each subject belongs to one. With one repeated factor only.
+    ss_type : {2, 3}, optional
+        Needed where groups differ in size, for the main effect of `within`: 2 weights each subject
+        the same (as pingouin), 3 each group (as SPSS, JASP and afex). Nothing else depends on it.
 
     Returns
     -------
     DataFrame
-        Rows `within` and "Error". pingouin's columns: Source, SS, ddof1, ddof2, MS, F, p_unc,
-        p_GG_corr, ng2, np2, eps (Greenhouse-Geisser), W_spher, p_spher. Ours: ddof1_GG, ddof2_GG,
-        eps_HF, p_HF_corr, eps_lower_bound, p_LB, sphericity (in words).
+        A row an effect, named as pingouin does ("a * b" for two repeated factors, "Interaction"
+        with groups), then the rows of what they are tested against. Columns: pingouin's Source, SS,
+        ddof1, ddof2, MS, F, p_unc, p_GG_corr, ng2, np2, eps (Greenhouse-Geisser), W_spher, p_spher;
+        ours ddof1_GG, ddof2_GG, eps_HF, p_HF_corr, eps_lower_bound, p_LB, sphericity (in words,
+        with the reason where Mauchly's test is not defined), omega_p2.
 
     Raises
     ------
     ValueError
-        A column is absent; a cell is missing, not finite or duplicated (each is named); fewer
-        than 2 subjects or levels; or the error sum of squares is zero, so that F has no value.
+        The data are not complete and balanced (what is wrong is named, see `read_cells`); groups
+        differ in size and `ss_type` was not given; or an error sum of squares is zero, so that F
+        has no value.
 
     Notes
     -----
-    With y_ij of subject i at level j, SS_within = n sum_j (ybar_.j - ybar)^2, SS_subject =
-    k sum_i (ybar_i. - ybar)^2, SS_error = sum (y_ij - ybar_i. - ybar_.j + ybar)^2 and
-    F = [SS_within / (k - 1)] / [SS_error / ((n - 1)(k - 1))].
+    One repeated factor, y_ij of subject i at level j: SS_within = n sum_j (ybar_.j - ybar)^2,
+    SS_subject = k sum_i (ybar_i. - ybar)^2, SS_error = sum (y_ij - ybar_i. - ybar_.j + ybar)^2 and
+    F = [SS_within / (k - 1)] / [SS_error / ((n - 1)(k - 1))]. With two, each effect is tested
+    against its own interaction with subjects; with groups, the groups against the subjects within
+    groups and the rest against the profiles within groups (Winer, 1971; Maxwell and Delaney, 2004,
+    chapters 11, 12).
 
-    Epsilon scales both degrees of freedom. Box (1954), Greenhouse and Geisser (1959):
-    tr(S)^2 / ((k - 1) tr(S^2)), S the double-centred covariance; it lies between 1 / (k - 1) and
-    min(k - 1, n - 1) / (k - 1). Huynh and Feldt (1976):
-    (n (k - 1) eps - 2) / ((k - 1)(n - 1 - (k - 1) eps)), at most 1; with a single group of
-    subjects Lecoutre's (1991) correction leaves it as it is.
+    Epsilon scales both degrees of freedom (Box, 1954; Greenhouse and Geisser, 1959; Huynh and
+    Feldt, 1976, corrected by Lecoutre, 1991): formulas in `stats.sphericity`.
 
-    Generalised eta squared SS_within / (SS_within + SS_subject + SS_error) (Olejnik and Algina,
-    2003; Bakeman, 2005), partial eta squared SS_within / (SS_within + SS_error).
-
-    Mauchly (1940): W = det(M) / (tr(M) / (k - 1))^(k - 1), M the covariance of orthonormal
-    contrasts; p from the chi-square approximation with its second-order term, as in R and
-    pingouin. Where n - 1 < k - 1, M is singular: W is 0 for any population and says nothing.
+    Effect sizes, SS_error being the effect's own error: partial eta squared
+    SS / (SS + SS_error); generalised eta squared SS / (SS + SS_subject + all error sums of squares)
+    for factors that are manipulated (Olejnik and Algina, 2003; Bakeman, 2005); partial omega
+    squared (SS - ddof1 MS_error) / (SS + SS_error + SS_subject + MS_subject), for groups without
+    SS_error, which is SS_subject (Lakens, 2013; as effectsize and MOTE in R). It is negative where
+    F < 1.
     """
-    table = wide_table(data, dv, within, subject)
-    parts = sums_of_squares(table)
-    n, k = table.shape
-    ddof1, ddof2 = k - 1, (k - 1) * (n - 1)
-    ms_within, ms_error = parts.within / ddof1, parts.error / ddof2
-    f = ms_within / ms_error
-    eps = greenhouse_geisser(parts.residual)
-    eps_hf = huynh_feldt(eps, n, k)
-    w, p_spher, sphericity = mauchly(table)
-    effect = {
-        "Source": within,
-        "SS": parts.within,
+    factors = [within] if isinstance(within, str) else list(within)
+    if len(factors) not in (1, 2):
+        raise ValueError(f"within={within!r} must name one or two repeated factors")
+    if between is not None and len(factors) == 2:
+        raise ValueError(
+            f"between={between!r} with two repeated factors is not supported: average over one of "
+            f"{', '.join(factors)} or analyse the groups one by one"
+        )
+    if ss_type not in ((None, 2, 3) if between is not None else (None,)):
+        raise ValueError(f"ss_type={ss_type!r} must be 2 or 3, and is for a between factor only")
+    cells = read_cells(data, dv, factors, subject, between)
+    if between is not None:
+        kind = _ss_type(cells, factors[0], ss_type)
+        partition = mixed(cells.values, cells.groups, factors[0], between, kind)
+    elif len(factors) == 2:
+        partition = two_way(cells.values, *factors)
+    else:
+        partition = one_way(cells.values, factors[0])
+    conditions = int(np.prod(cells.values.shape[1:]))
+    n_groups = max(1, len(cells.group_names))
+    rows = [_effect_row(effect, partition, n_groups, conditions) for effect in partition.effects]
+    one_factor = between is None and len(factors) == 1
+    # with one factor the subjects' sum of squares tests nothing and is not printed
+    terms = partition.errors if one_factor else (partition.subject, *partition.errors)
+    errors = [
+        {"Source": term.source, "SS": term.ss, "ddof1": term.ddof, "MS": term.ss / term.ddof}
+        for term in terms
+    ]
+    return pd.DataFrame([*rows, *errors])
+
+
+def _ss_type(cells: Cells, within: str, ss_type: int | None) -> int:
+    sizes = np.bincount(cells.groups)
+    if ss_type is None and sizes.min() < sizes.max():
+        named = ", ".join(f"{g}: {n}" for g, n in zip(cells.group_names, sizes, strict=True))
+        raise ValueError(
+            f"the groups differ in size ({named}), so the main effect of {within} depends on how "
+            "they are weighted: choose ss_type=2 (each subject the same) or ss_type=3 (each group "
+            "the same)"
+        )
+    return ss_type or 2  # the same where sizes are equal
+
+
+def _effect_row(
+    effect: Effect, partition: Partition, n_groups: int, conditions: int
+) -> dict[str, object]:
+    """One row of the table, in its order of columns."""
+    ss, ddof1, ddof2 = effect.ss, effect.ddof, effect.error.ddof
+    ms, ms_error = ss / ddof1, effect.error.ss / ddof2
+    f = ms / ms_error
+    subject = partition.subject
+    d = int(np.prod([k - 1 for k in effect.levels]))  # contrasts of a subject's measurements
+    own_error = effect.error.ss
+    if effect.levels:
+        eps = greenhouse_geisser(effect.residual, d, subject.ddof)
+        eps_hf = huynh_feldt(eps, d, subject.ddof)
+        eps_lb = 1 / d
+        w, p_spher, sphericity = mauchly(effect.averages, effect.levels, n_groups, conditions)
+    else:
+        own_error = 0.0  # it is the subjects', which stand in the denominator already
+        eps = eps_hf = eps_lb = w = p_spher = np.nan
+        sphericity = "not applicable: groups are compared by one mean a subject"
+    all_errors = sum(term.ss for term in partition.errors)
+    return {
+        "Source": effect.source,
+        "SS": ss,
         "ddof1": ddof1,
         "ddof2": ddof2,
-        "MS": ms_within,
+        "MS": ms,
         "F": f,
         "p_unc": f_tail(f, ddof1, ddof2),
         "p_GG_corr": f_tail(f, eps * ddof1, eps * ddof2),
-        "ng2": parts.within / (parts.within + parts.subject + parts.error),
-        "np2": parts.within / (parts.within + parts.error),
+        "ng2": ss / (ss + subject.ss + all_errors),
+        "np2": ss / (ss + effect.error.ss),
         "eps": eps,
         "ddof1_GG": eps * ddof1,
         "ddof2_GG": eps * ddof2,
         "eps_HF": eps_hf,
         "p_HF_corr": f_tail(f, eps_hf * ddof1, eps_hf * ddof2),
-        "eps_lower_bound": 1 / ddof1,
-        "p_LB": f_tail(f, 1.0, ddof2 / ddof1),
+        "eps_lower_bound": eps_lb,
+        "p_LB": f_tail(f, ddof1 / d, ddof2 / d) if effect.levels else np.nan,
         "sphericity": sphericity,
         "W_spher": w,
         "p_spher": p_spher,
+        "omega_p2": (ss - ddof1 * ms_error)
+        / (ss + own_error + subject.ss + subject.ss / subject.ddof),
     }
-    error = {"Source": "Error", "SS": parts.error, "ddof1": ddof2, "MS": ms_error}
-    return pd.DataFrame([effect, error])
-
-
-@dataclass(frozen=True)
-class SumsOfSquares:
-    """within + subject + error = the total about the grand mean; residual is (n, k)."""
-
-    within: float
-    subject: float
-    error: float
-    residual: FloatArray
-
-
-def wide_table(data: pd.DataFrame, dv: str, within: str, subject: str) -> FloatArray:
-    """`data` as (n, k), a row a subject; refuses what is not exactly one finite value a cell."""
-    for name in (dv, within, subject):
-        if name not in data.columns:
-            raise ValueError(f"no column {name!r} in data; it has {', '.join(map(str, data))}")
-    cells = data[[subject, within]]
-    for name in (subject, within):
-        if cells[name].isna().any():
-            raise ValueError(f"column {name!r} has an empty cell; name every row's {name}")
-    double = cells[cells.duplicated()].drop_duplicates()
-    if not double.empty:
-        raise ValueError(f"duplicated ({subject}, {within}) cells: {_name_cells(double)}")
-    values = pd.to_numeric(data[dv], errors="coerce").astype("float64")
-    finite = data[np.isfinite(values)]
-    wanted = pd.MultiIndex.from_product([sorted(cells[subject].unique()), cells[within].unique()])
-    have = pd.MultiIndex.from_frame(finite[[subject, within]])
-    holes = wanted[~wanted.isin(have)].to_frame()
-    if not holes.empty:
-        raise ValueError(
-            f"{dv} is missing or not finite in the ({subject}, {within}) cells "
-            f"{_name_cells(holes)}; complete them or leave those subjects out"
-        )
-    frame = finite.assign(**{dv: values[finite.index]})
-    table = frame.pivot(index=subject, columns=within, values=dv).to_numpy(dtype=np.float64)
-    n, k = table.shape
-    if n < 2 or k < 2:
-        raise ValueError(
-            f"rm_anova needs at least 2 subjects and 2 levels, got {n} {subject}(s) and "
-            f"{k} {within}(s)"
-        )
-    return np.asarray(table, dtype=np.float64)
-
-
-def sums_of_squares(table: FloatArray) -> SumsOfSquares:
-    """Partition of (n, k), by centring and not by subtraction of large sums."""
-    n, k = table.shape
-    grand = table.mean()
-    level = table.mean(axis=0) - grand  # (k,)
-    person = table.mean(axis=1) - grand  # (n,)
-    residual = table - grand - level - person[:, None]
-    error = float((residual**2).sum())
-    rounding = n * k * (64 * np.finfo(np.float64).eps * float(np.abs(table).max())) ** 2
-    if error <= rounding:
-        raise ValueError(
-            "the subjects' profiles are parallel: the error sum of squares is zero and F has no "
-            "value (are the seeds copies of one run?)"
-        )
-    return SumsOfSquares(n * float(level @ level), k * float(person @ person), error, residual)
-
-
-def greenhouse_geisser(residual: FloatArray) -> float:
-    """Epsilon from the doubly centred values (n, k); 1 with two levels."""
-    n, k = residual.shape
-    if k == 2:
-        return 1.0
-    # tr(S) and tr(S^2) of S = R'R / (n - 1), through the smaller R R' (n, n)
-    trace = float((residual**2).sum())
-    trace_of_square = float(((residual @ residual.T) ** 2).sum())
-    eps = trace**2 / ((k - 1) * trace_of_square)
-    return float(np.clip(eps, 1 / (k - 1), min(k - 1, n - 1) / (k - 1)))
-
-
-def huynh_feldt(eps: float, n: int, k: int) -> float:
-    """The less biased, less stable epsilon; at most 1."""
-    d = k - 1
-    if d == 1:
-        return 1.0
-    denominator = d * (n - 1 - d * eps)
-    # eps at its bound (n - 1) / d leaves nothing to divide by: the estimate runs off to 1
-    return 1.0 if denominator <= 0 else min(1.0, (n * d * eps - 2) / denominator)
-
-
-def mauchly(table: FloatArray) -> tuple[float, float, str]:
-    """(W, p, words) of Mauchly's test; NaN, NaN and the reason where it is not defined."""
-    n, k = table.shape
-    d = k - 1
-    if d == 1:
-        return np.nan, np.nan, "not applicable: two levels have a single difference"
-    if n - 1 < d:
-        reason = (
-            f"undefined: {n} subjects give the covariance of {d} contrasts rank {n - 1} at most "
-            f"(n - 1 = {n - 1} < k - 1 = {d})"
-        )
-        return np.nan, np.nan, reason
-    contrasts = np.linalg.svd(np.ones((1, k)))[2][1:]  # (d, k), orthonormal, each summing to 0
-    m = contrasts @ np.cov(table, rowvar=False) @ contrasts.T
-    sign, log_det = np.linalg.slogdet(m)
-    if sign <= 0:
-        return np.nan, np.nan, "undefined: the covariance of the contrasts is singular"
-    log_w = float(log_det - d * np.log(np.trace(m) / d))
-    df = n - 1
-    rho = 1 - (2 * d**2 + d + 2) / (6 * d * df)
-    # Anderson (2003, section 10.7) has d for the k in the last factor. R's mauchly.test has k, and
-    # pingouin follows it; so do we, for p-values (alike in two digits) that agree with theirs.
-    second = (d + 2) * (d - 1) * (d - 2) * (2 * d**3 + 6 * d**2 + 3 * k + 2)
-    weight = second / (288 * (df * d * rho) ** 2)
-    chi2, chi2_ddof = -df * rho * log_w, d * (d + 1) / 2 - 1
-    tail = float(special.chdtrc(chi2_ddof, chi2))
-    p = min(1.0, tail + weight * (float(special.chdtrc(chi2_ddof + 4, chi2)) - tail))
-    w = float(np.exp(log_w))
-    return w, p, f"Mauchly W = {w:.3f}, p = {p:.3f}"
 
 
 def f_tail(f: float, ddof1: float, ddof2: float) -> float:
@@ -224,7 +186,7 @@ def sign_flip_test(data: pd.DataFrame, dv: str, within: str, subject: str) -> fl
     to 16 subjects, so the smallest possible p is 1 / 2^(n-1): 1/32 for six. Unlike Friedman's test
     or permuting intervals it does not assume that intervals are exchangeable.
     """
-    table = wide_table(data, dv, within, subject)
+    table = read_cells(data, dv, [within], subject).values
     centred = table - table.mean(axis=1, keepdims=True)
     n = len(centred)
     if n <= MAX_EXACT_SUBJECTS:
@@ -236,9 +198,3 @@ def sign_flip_test(data: pd.DataFrame, dv: str, within: str, subject: str) -> fl
     statistic = ((signs @ centred) ** 2).sum(axis=1)
     observed = statistic[0]
     return float((statistic >= observed * (1 - 1e-12)).mean())
-
-
-def _name_cells(cells: pd.DataFrame, most: int = 8) -> str:
-    names = [f"({a}, {b})" for a, b in cells.to_numpy().tolist()]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

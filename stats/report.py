@@ -11,6 +11,7 @@ import pandas as pd
 from stats import markup
 from stats.io import RunFolder
 from stats.measures import MeasureSettings, best_interval, wide
+from stats.planning import Planning
 from stats.wording import count, million, unit_fraction
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
@@ -60,6 +61,21 @@ ANOVA_ROWS = (
     *("eps_lower_bound", "p_LB", "p_sign_flip", "ng2", "np2", "W_spher", "p_spher"),
 )
 
+PLANNING_CAPTIONS: Mapping[str, str] = {
+    "stopping_held_out": "Stopping rules, each seed judged with the threshold that is cheapest for "
+    "the others; means over seeds. Regret: nats lost against the seed's best checkpoint. Wasted: "
+    "tokens trained after the checkpoint kept. Cost: regret plus the price of the tokens spent.",
+    "turn": "Forecasts of the turn from the first part of the intervals; errors in intervals, over "
+    "the seeds that had not turned yet. A forecast is worth something only if it beats both "
+    "baselines: the median turn of the other seeds, and now.",
+    "variance": "Where the variance of the loss lies. Interval 0, an untrained model, is most of "
+    "it: read the rows without.",
+    "intraclass": "Targets seed: does a seed that is worse early stay worse (ICC(3,1))? Targets "
+    "interval: do the seeds tell the same story?",
+    "precision": "A study of so many seeds, simulated from this one: half-width of the interval of "
+    "the rise from best to last (nats), and how often that interval would lie wholly above 0.",
+}
+
 METHOD = (
     "Each seed is a subject, each measuring interval a level of one within-subject factor. "
     "Sphericity is not assumed: the Greenhouse-Geisser epsilon leads, Huynh-Feldt and the lower "
@@ -97,6 +113,7 @@ class ConditionReport:
     published: pd.DataFrame | None
     published_warning: str | None
     figures: dict[str, bytes]
+    planning: Planning
 
 
 def build(
@@ -143,6 +160,7 @@ def _opening(run: RunFolder, parts: list[ConditionReport]) -> str:
     links = [("verdict-0", "Verdict"), ("figures-0", "Figures"), ("tables-0", "Tables")]
     if first.published is not None:
         links.insert(1, ("published-0", "Published"))
+    links.append(("planning-0", "Next study"))
     links += [("samples-0", "Samples")] if run.samples else []
     links += [("method", "Method"), ("settings", "Settings")]
     nav = "\n".join(f'<a href="#{anchor}">{label}</a>' for anchor, label in links)
@@ -182,6 +200,8 @@ def _condition(run: RunFolder, part: ConditionReport, suffix: str) -> list[str]:
         )
     sections.append(markup.section(f"figures-{number}", f"Figures{suffix}", figures))
     sections.append(markup.section(f"tables-{number}", f"Tables{suffix}", _tables(part)))
+    heading = f"When to stop, and with how many seeds{suffix}"
+    sections.append(markup.section(f"planning-{number}", heading, _planning(part.planning)))
     samples = _samples(run, part)
     if samples:
         sections.append(markup.section(f"samples-{number}", f"Sample texts{suffix}", samples))
@@ -227,6 +247,17 @@ def _tables(part: ConditionReport) -> str:
         "row only is a verdict about the threshold."
     )
     pieces.append(markup.table(_spoken(tried), caption))
+    return "".join(pieces)
+
+
+def _planning(planning: Planning) -> str:
+    """The tables that answer a question; the long ones are in the folder's tables/ alone."""
+    pieces = [
+        markup.table(_spoken(planning.tables[name]), caption)
+        for name, caption in PLANNING_CAPTIONS.items()
+        if name in planning.tables
+    ]
+    pieces += [markup.paragraph(refusal, "caption") for refusal in planning.refusals]
     return "".join(pieces)
 
 

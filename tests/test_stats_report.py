@@ -10,7 +10,16 @@ import pandas as pd
 import pytest
 from stats_fake_run import fake_run_folder
 
-from stats import analyse, analysis, figures
+from stats import (
+    analyse,
+    analysis,
+    figures,
+    planning,
+    precision,
+    stopping,
+    turn,
+    variability,
+)
 from stats.cli import main
 from stats.io import RunFolderError, read_run_folder
 from stats.measures import MeasureSettings, add_measures
@@ -128,6 +137,58 @@ def test_the_same_input_gives_the_same_bytes(study, tmp_path):
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".csv", ".md", ".svg", ".html"):
             assert path.read_bytes() == (again / path.relative_to(folder)).read_bytes(), path.name
+
+
+def test_the_next_study_is_planned(study):
+    """The tables are those of the library, the report shows them, and no cell says nan."""
+    folder, result = study
+    cells = result.telemetry.sample(frac=1, random_state=0)
+    replayed = stopping.replay(cells)
+    price = MeasureSettings().gain_threshold
+    expected = {
+        "stopping": stopping.by_setting(replayed, price),
+        "stopping_held_out": stopping.honest_means(replayed, price),
+        "turn": turn.turn_errors(turn.predict_turns(cells)),
+        "variability": variability.between_seed_variability(cells),
+        "precision": precision.precision_curve(cells, np.random.default_rng(0)),
+    }
+    assert set(result.planning) == {*expected, "variance", "intraclass"}
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(result.planning[name].drop(columns="condition"), table)
+    trained = variability.intraclass_correlations(cells[cells["interval"] > 0])
+    rows = result.planning["intraclass"]
+    assert rows.loc[~rows["with_interval_0"], "icc"].tolist() == trained["icc"].tolist()
+    for name in result.planning:
+        written = pd.read_csv(folder / "tables" / f"{name}.csv")
+        assert len(written) == len(result.planning[name])
+        assert "nan" not in (folder / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert 'href="#planning-0"' in html
+    section = html.split('id="planning-0"')[1].split("<section")[0]
+    assert "median_of_others" in section
+    assert section.count("<table") == 5
+
+
+def test_what_cannot_be_planned_is_said(tmp_path, without_figures):
+    folder = fake_run_folder(tmp_path / "run", losses=falling)
+    result = planning.plan(analyse(folder).telemetry, MeasureSettings())
+    assert {"turn", "precision", *result.tables} - set(result.tables) == {"turn", "precision"}
+    assert [text.split(":")[0] for text in result.refusals] == [
+        "No forecast of the turn",
+        "No number of seeds needed",
+    ]
+    one = read_run_folder(folder).intervals.query("seed == 0")
+    alone = planning.plan(one, MeasureSettings())
+    assert set(alone.tables) == {"stopping"}
+    assert len(alone.refusals) == 6
+
+
+def test_without_a_training_sample_pq_is_left_out(tmp_path, without_figures):
+    telemetry = analyse(fake_run_folder(tmp_path / "run")).telemetry
+    result = planning.plan(telemetry.assign(train_sample_loss=np.nan), MeasureSettings())
+    assert set(result.tables["stopping"]["rule"]) == {"GL", "UP", "patience", "never"}
+    assert len(result.refusals) == 1
+    assert "'train_sample_loss' is missing" in result.refusals[0]
 
 
 def test_telemetry_keeps_the_rows_and_adds_measures(study):

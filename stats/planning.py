@@ -1,0 +1,101 @@
+"""What the next study should do: when to stop, and with how many seeds; one condition at a time.
+
+Each table is a function of the library applied with the study's settings; where one has no answer
+(one seed, no turn, no training sample) the reason is kept in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stats.measures import MeasureSettings
+from stats.precision import precision_curve
+from stats.stopping import by_setting, honest_means, replay
+from stats.stopping_rules import DEFAULT_RULES
+from stats.turn import predict_turns, turn_errors
+from stats.variability import (
+    between_seed_variability,
+    intraclass_correlations,
+    variance_components,
+)
+
+SIMULATION_SEED = 0  # one generator a condition: the same study gives the same table
+
+
+@dataclass(frozen=True)
+class Planning:
+    """`tables` by name, those that could be made; `refusals` say why others could not."""
+
+    tables: dict[str, pd.DataFrame]
+    refusals: tuple[str, ...]
+
+
+def plan(telemetry: pd.DataFrame, settings: MeasureSettings) -> Planning:
+    """The tables of one condition.
+
+    The price of a million tokens is `settings.gain_threshold`: below it returns have diminished.
+
+    Returns
+    -------
+    Planning
+        stopping (`by_setting`), stopping_held_out (`honest_means`), turn (`turn_errors`),
+        variability, variance and intraclass (with and without interval 0), precision.
+    """
+    price = settings.gain_threshold
+    has_train = telemetry.loc[telemetry["interval"] > 0, "train_sample_loss"].notna().all()
+    rules = [rule for rule in DEFAULT_RULES if has_train or rule.kind != "PQ"]
+    makers: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
+        "stopping": (
+            "replay of stopping rules",
+            lambda: by_setting(replay(telemetry, rules), price),
+        ),
+        "stopping_held_out": (
+            "stopping threshold chosen by the other seeds",
+            lambda: honest_means(replay(telemetry, rules), price),
+        ),
+        "turn": ("forecast of the turn", lambda: turn_errors(predict_turns(telemetry))),
+        "variability": (
+            "spread between seeds",
+            lambda: between_seed_variability(telemetry, confidence=settings.confidence),
+        ),
+        "variance": (
+            "split of the variance",
+            lambda: _with_and_without_0(telemetry, variance_components),
+        ),
+        "intraclass": (
+            "intraclass correlation",
+            lambda: _with_and_without_0(telemetry, intraclass_correlations),
+        ),
+        "precision": (
+            "number of seeds needed",
+            lambda: precision_curve(
+                telemetry,
+                np.random.default_rng(SIMULATION_SEED),
+                confidence=settings.confidence,
+            ),
+        ),
+    }
+    tables, refusals = {}, []
+    for name, (words, make) in makers.items():
+        try:
+            tables[name] = make()
+        except ValueError as error:
+            refusals.append(f"No {words}: {error}.")
+    return Planning(tables, tuple(refusals))
+
+
+def _with_and_without_0(
+    telemetry: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
+) -> pd.DataFrame:
+    """Interval 0, an untrained model, is most of the variance; with two intervals it stays."""
+    pieces = [make(telemetry).assign(with_interval_0=True)]
+    if telemetry["interval"].nunique() > 2:
+        trained = telemetry[telemetry["interval"] > 0]
+        pieces.append(make(trained).assign(with_interval_0=False))
+    table = pd.concat(pieces, ignore_index=True)
+    table.insert(0, "with_interval_0", table.pop("with_interval_0"))
+    return table
