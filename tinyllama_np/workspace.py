@@ -120,7 +120,7 @@ def _allocate(
 
     In one piece, since the operating system serves large ones with large pages: of small pages the
     products touch more than the processor can translate quickly, and their places in the cache are
-    a matter of luck. Measured: 97 instead of 60 to 110 GFLOP/s from one start to the next.
+    a matter of luck (docs/performance.md has what was measured).
     """
     line = 64 // np.dtype(dtype).itemsize
     sizes = [[-(-math.prod(shape) // line) * line for shape in group.values()] for group in groups]
