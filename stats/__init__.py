@@ -5,15 +5,19 @@
 
 Reading order, each file importing only from those above it: wording, io, measures, descriptives,
 matrix, stopping_rules, stopping, turn, variability, precision, planning, cells, sphericity,
-partition, anova, effects, verdict, published, tables, markup, plotting, figures, report, analysis,
-cli. This package knows the files of a run folder and nothing of the code that wrote them.
+partition, anova, rank_tests, simulated, levels, autocorrelation, effects, verdict, published,
+tables, markup, plotting, figures, report, analysis, cli. This package knows the files of a run
+folder and nothing of the code that wrote them.
 """
 
 from stats.analysis import Analysis, analyse
 from stats.anova import rm_anova, sign_flip_test
+from stats.autocorrelation import residual_autocorrelation
 from stats.io import RunFolderError
+from stats.levels import simulated_levels, simulated_power
 from stats.measures import MeasureSettings
 from stats.precision import precision_curve, seeds_needed
+from stats.rank_tests import friedman_test, permutation_test
 from stats.stopping import by_setting, honest_means, leave_one_seed_out, replay
 from stats.stopping_rules import StoppingRule
 from stats.turn import predict_turns, turn_errors
@@ -31,15 +35,20 @@ __all__ = [
     "analyse",
     "between_seed_variability",
     "by_setting",
+    "friedman_test",
     "honest_means",
     "intraclass_correlations",
     "leave_one_seed_out",
+    "permutation_test",
     "precision_curve",
     "predict_turns",
     "replay",
+    "residual_autocorrelation",
     "rm_anova",
     "seeds_needed",
     "sign_flip_test",
+    "simulated_levels",
+    "simulated_power",
     "turn_errors",
     "variance_components",
 ]

@@ -9,18 +9,19 @@ Here Greenhouse-Geisser always leads.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from stats.cells import Cells, read_cells
+from stats.cells import Cells, FloatArray, read_cells
 from stats.partition import Effect, Partition, mixed, one_way, two_way
 from stats.sphericity import greenhouse_geisser, huynh_feldt, mauchly
 
 MAX_EXACT_SUBJECTS = 16  # 2^15 sign patterns; beyond it they are drawn at random
 RANDOM_FLIPS = 20_000
+AT_ONCE = 2_000_000  # numbers, 16 MB: sign patterns and their profiles held at a time
 
 
 def rm_anova(
@@ -186,15 +187,32 @@ def sign_flip_test(data: pd.DataFrame, dv: str, within: str, subject: str) -> fl
     to 16 subjects, so the smallest possible p is 1 / 2^(n-1): 1/32 for six. Unlike Friedman's test
     or permuting intervals it does not assume that intervals are exchangeable.
     """
-    table = read_cells(data, dv, [within], subject).values
+    return sign_flip_p(read_cells(data, dv, [within], subject).values)
+
+
+def sign_flip_p(table: FloatArray) -> float:
+    """p of `sign_flip_test` for (n, k)."""
     centred = table - table.mean(axis=1, keepdims=True)
-    n = len(centred)
+    threshold = float((centred.sum(axis=0) ** 2).sum()) * (
+        1 - 1e-12
+    )  # as extreme, but for rounding
+    as_extreme = patterns = 0
+    for signs in _sign_patterns(len(centred), max(1, AT_ONCE // max(table.shape))):
+        as_extreme += int((((signs @ centred) ** 2).sum(axis=1) >= threshold).sum())
+        patterns += len(signs)
+    return as_extreme / patterns
+
+
+def _sign_patterns(n: int, at_once: int) -> Iterator[FloatArray]:
+    """Patterns of n signs, the observed one first, in blocks of at most `at_once`."""
     if n <= MAX_EXACT_SUBJECTS:
         # the first sign is fixed: a pattern and its negative give the same statistic
-        signs = np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=n - 1)])
-    else:
-        drawn = np.random.default_rng(0).choice((1, -1), size=(RANDOM_FLIPS, n))
-        signs = np.vstack([np.ones((1, n), dtype=drawn.dtype), drawn])
-    statistic = ((signs @ centred) ** 2).sum(axis=1)
-    observed = statistic[0]
-    return float((statistic >= observed * (1 - 1e-12)).mean())
+        rest = itertools.product((1.0, -1.0), repeat=n - 1)
+        while block := list(itertools.islice(rest, at_once)):
+            yield np.insert(np.array(block), 0, 1.0, axis=1)
+        return
+    yield np.ones((1, n))
+    rng = np.random.default_rng(0)
+    for start in range(0, RANDOM_FLIPS, at_once):
+        count = min(at_once, RANDOM_FLIPS - start)
+        yield rng.choice((1, -1), size=(count, n)).astype(np.float64)
