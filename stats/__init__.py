@@ -3,16 +3,26 @@
 >>> from stats import analyse, rm_anova
 >>> print(analyse("runs/paper").text())  # doctest: +SKIP
 
-Reading order, each file importing only from those above it: wording, io, measures, descriptives,
-matrix, stopping_rules, stopping, turn, variability, precision, planning, cells, sphericity,
-partition, anova, rank_tests, simulated, levels, autocorrelation, effects, verdict, published,
-tables, markup, plotting, figures, report, analysis, cli. This package knows the files of a run
-folder and nothing of the code that wrote them.
+Reading order, each file importing only from those above it: wording, document, io, measures,
+descriptives, matrix, stopping_rules, stopping, turn, variability, precision, planning, cells,
+sphericity, partition, anova, rank_tests, simulated, levels, autocorrelation, bootstrap,
+effect_sizes, contrasts, best, effects, verdict, published, tables, markup, plotting, figures,
+report, analysis, cli. This package knows the files of a run folder and nothing of the code that
+wrote them.
 """
 
 from stats.analysis import Analysis, analyse
 from stats.anova import rm_anova, sign_flip_test
 from stats.autocorrelation import residual_autocorrelation
+from stats.best import best_contrasts
+from stats.bootstrap import bca_interval
+from stats.contrasts import (
+    adjacent_contrasts,
+    holm,
+    planned_contrast,
+    planned_contrasts,
+    polynomial_trends,
+)
 from stats.io import RunFolderError
 from stats.levels import simulated_levels, simulated_power
 from stats.measures import MeasureSettings
@@ -32,14 +42,21 @@ __all__ = [
     "MeasureSettings",
     "RunFolderError",
     "StoppingRule",
+    "adjacent_contrasts",
     "analyse",
+    "bca_interval",
+    "best_contrasts",
     "between_seed_variability",
     "by_setting",
     "friedman_test",
+    "holm",
     "honest_means",
     "intraclass_correlations",
     "leave_one_seed_out",
     "permutation_test",
+    "planned_contrast",
+    "planned_contrasts",
+    "polynomial_trends",
     "precision_curve",
     "predict_turns",
     "replay",
