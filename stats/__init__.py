@@ -3,14 +3,14 @@
 >>> from stats import analyse, rm_anova
 >>> print(analyse("runs/paper").text())  # doctest: +SKIP
 
-Reading order, each file importing only from those above it: wording, document, io, measures,
-descriptives, matrix, stopping_rules, stopping, turn, variability, precision, planning, cells,
-sphericity, partition, anova, rank_tests, simulated, levels, autocorrelation, bootstrap,
-effect_sizes, contrasts, best, effects, verdict, published, tables, markup, labels, plotting,
-heat_maps, figures, figures_of_estimates, report, analysis, cli. This package knows the files of a
-run folder and nothing of the code that wrote them. Figures are in `stats.figures`,
-`stats.heat_maps` and `stats.figures_of_estimates`, which are not imported here: matplotlib is slow
-to load.
+Reading order, each file importing only from those above it: wording, document, cells, csv_files,
+run_checks, io, measures, sensitivity, robustness, descriptives, matrix, stopping_rules, stopping,
+turn, variability, precision, planning, sphericity, partition, anova, rank_tests, simulated,
+levels, autocorrelation, bootstrap, effect_sizes, contrasts, best, effects, verdict, published,
+tables, markup, labels, plotting, heat_maps, figures, figures_of_estimates, report, analysis, cli.
+This package knows the files of a run folder and nothing of the code that wrote them. Figures are
+in `stats.figures`, `stats.heat_maps` and `stats.figures_of_estimates`, which are not imported
+here: matplotlib is slow to load.
 """
 
 from stats.analysis import Analysis, analyse
@@ -25,11 +25,14 @@ from stats.contrasts import (
     planned_contrasts,
     polynomial_trends,
 )
+from stats.csv_files import CsvFileError, read_long
 from stats.io import RunFolderError
 from stats.levels import simulated_levels, simulated_power
 from stats.measures import MeasureSettings
 from stats.precision import precision_curve, seeds_needed
 from stats.rank_tests import friedman_test, permutation_test
+from stats.robustness import robustness_sentences
+from stats.sensitivity import sensitivity_grids
 from stats.stopping import by_setting, honest_means, leave_one_seed_out, replay
 from stats.stopping_rules import StoppingRule
 from stats.turn import predict_turns, turn_errors
@@ -41,6 +44,7 @@ from stats.variability import (
 
 __all__ = [
     "Analysis",
+    "CsvFileError",
     "MeasureSettings",
     "RunFolderError",
     "StoppingRule",
@@ -61,10 +65,13 @@ __all__ = [
     "polynomial_trends",
     "precision_curve",
     "predict_turns",
+    "read_long",
     "replay",
     "residual_autocorrelation",
     "rm_anova",
+    "robustness_sentences",
     "seeds_needed",
+    "sensitivity_grids",
     "sign_flip_test",
     "simulated_levels",
     "simulated_power",

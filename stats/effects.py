@@ -1,12 +1,11 @@
-"""The study's own tables: the six analyses of variance, one row a seed, and the sensitivity table.
+"""The study's own tables: the six analyses of variance, one row a seed, gain per CPU-hour.
 
 Everything here is one condition's telemetry in, one frame out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,14 @@ import pandas as pd
 from stats.anova import rm_anova, sign_flip_test
 from stats.measures import (
     MeasureSettings,
-    backslide,
     best_interval,
     diminishing_interval,
-    interval_spike,
+    in_order,
     marginal_gain,
-    stable,
-    stable_phase,
     wide,
 )
+from stats.sensitivity import mean_gain as mean_gain
+from stats.sensitivity import sensitivity as sensitivity
 
 DEPENDENT = {"val_loss": "loss", "val_perplexity": "perplexity", "volatility": "volatility"}
 
@@ -54,7 +52,7 @@ def analyses_of_variance(telemetry: pd.DataFrame, settings: MeasureSettings) -> 
                     f"No ANOVA of {name}{where}: it takes two intervals, {left or 'none'} is left."
                 )
                 continue
-            cells = telemetry[telemetry["interval"] >= first]
+            cells = telemetry.loc[telemetry["interval"] >= first, ["seed", "interval", dv]]
             try:
                 effect = rm_anova(cells, dv, within="interval", subject="seed").iloc[0]
                 flips = sign_flip_test(cells, dv, within="interval", subject="seed")
@@ -71,95 +69,36 @@ def analyses_of_variance(telemetry: pd.DataFrame, settings: MeasureSettings) -> 
 
 def seed_table(telemetry: pd.DataFrame, settings: MeasureSettings) -> pd.DataFrame:
     """One row a seed: best interval, tokens after it, rise, backslides, spikes, stability."""
-    rows = []
-    for seed, run in telemetry.groupby("seed", sort=True):
-        loss = run["val_loss"].to_numpy()
-        tokens = run["tokens_seen"].to_numpy()
-        best = int(best_interval(loss))
-        first, for_good = diminishing_interval(
-            run["gain_per_million_tokens"].to_numpy(), settings.gain_threshold
-        )
-        sizes = run["backslide_size"].dropna()
-        rows.append(
-            {
-                "seed": int(seed),
-                "best_interval": best,
-                "best_tokens": int(tokens[best]),
-                "best_loss": loss[best],
-                "final_loss": loss[-1],
-                "rise": loss[-1] - loss[best],
-                "tokens_after_best": int(tokens[-1] - tokens[best]),
-                "backslides": int(run["backslide"].sum()),
-                "largest_backslide": sizes.max() if len(sizes) else np.nan,
-                "interval_spikes": int(run["interval_spike"].sum()),
-                "step_spikes": run["step_spikes"].sum(min_count=1),
-                "stable_intervals": int(run["stable"].sum()),
-                "stable_phase": bool(run["stable_phase"].any()),
-                "diminishing_first": first,
-                "diminishing_for_good": for_good,
-            }
-        )
-    table = pd.DataFrame(rows)
+    telemetry = in_order(telemetry)
+    loss = wide(telemetry, "val_loss")  # (S, K)
+    seeds = np.arange(len(loss))
+    tokens = telemetry["tokens_seen"].to_numpy().reshape(loss.shape)
+    best = best_interval(loss)
+    best_loss, best_tokens = loss[seeds, best], tokens[seeds, best]
+    gains = wide(telemetry, "gain_per_million_tokens")
+    returns = [diminishing_interval(gain, settings.gain_threshold) for gain in gains]
+    by_seed = telemetry.groupby("seed", sort=True)
+    table = pd.DataFrame(
+        {
+            "seed": telemetry["seed"].to_numpy().reshape(loss.shape)[:, 0],
+            "best_interval": best,
+            "best_tokens": best_tokens,
+            "best_loss": best_loss,
+            "final_loss": loss[:, -1],
+            "rise": loss[:, -1] - best_loss,
+            "tokens_after_best": tokens[:, -1] - best_tokens,
+            "backslides": wide(telemetry, "backslide").sum(axis=1).astype(np.int64),
+            "largest_backslide": by_seed["backslide_size"].max().to_numpy(),
+            "interval_spikes": wide(telemetry, "interval_spike").sum(axis=1).astype(np.int64),
+            "step_spikes": by_seed["step_spikes"].sum(min_count=1).to_numpy(),
+            "stable_intervals": wide(telemetry, "stable").sum(axis=1).astype(np.int64),
+            "stable_phase": wide(telemetry, "stable_phase").any(axis=1),
+            "diminishing_first": [first for first, _ in returns],
+            "diminishing_for_good": [for_good for _, for_good in returns],
+        }
+    )
     counts = ["step_spikes", "diminishing_first", "diminishing_for_good"]
     return table.astype(dict.fromkeys(counts, "Int64"))
-
-
-def mean_gain(telemetry: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Marginal gain of the mean trajectory, nats per million tokens, (K,)."""
-    mean = wide(telemetry, "val_loss").mean(axis=0)
-    tokens = telemetry.groupby("interval")["tokens_seen"].first().to_numpy(dtype=np.float64)
-    return marginal_gain(mean, tokens / 1e6)
-
-
-def sensitivity(telemetry: pd.DataFrame, settings: MeasureSettings) -> pd.DataFrame:
-    """How the counts behind the verdict move when one threshold is halved, doubled or changed.
-
-    Returns
-    -------
-    DataFrame
-        setting, value, in_use, backslides (all seeds), interval_spikes,
-        stable_intervals, seeds_with_stable_phase, diminishing_first (mean trajectory).
-    """
-    loss = wide(telemetry, "val_loss")
-    gain = mean_gain(telemetry)
-    rows = []
-    for name, values in _alternatives(settings).items():
-        for value in values:
-            changed: dict[str, Any] = {name: value}
-            other = replace(settings, **changed)
-            is_stable = stable(loss, other)
-            phase = stable_phase(is_stable, other.stable_run)
-            first, _ = diminishing_interval(gain, other.gain_threshold)
-            rows.append(
-                {
-                    "setting": name,
-                    "value": str(value),
-                    "in_use": value == getattr(settings, name),
-                    "backslides": int(backslide(loss, other.backslide_tolerance).sum()),
-                    "interval_spikes": int(interval_spike(loss, other.spike_ratio).sum()),
-                    "stable_intervals": int(is_stable.sum()),
-                    "seeds_with_stable_phase": int(phase.any(axis=-1).sum()),
-                    "diminishing_first": first,
-                }
-            )
-    return pd.DataFrame(rows).astype({"diminishing_first": "Int64"})
-
-
-def _alternatives(settings: MeasureSettings) -> dict[str, list[float | str]]:
-    """Values to try for each setting; the one in use is always among them."""
-    tried: dict[str, list[float | str]] = {
-        "backslide_tolerance": [0.0, 0.005, 0.01, 0.02, 0.05],
-        "spike_ratio": [0.01, 0.02, 0.05, 0.1],
-        "volatility_window": [2, 3, 4, 5],
-        "volatility_of": ["levels", "changes"],
-        "stable_volatility": [0.005, 0.01, 0.02, 0.04],
-        "stable_run": [2, 3, 4],
-        "gain_threshold": [0.005, 0.01, 0.02, 0.05],
-    }
-    return {
-        name: sorted({*values, getattr(settings, name)}, key=lambda v: (isinstance(v, str), v))
-        for name, values in tried.items()
-    }
 
 
 def gain_per_cpu_hour(

@@ -1,19 +1,33 @@
-"""Read and check a run folder: what was measured, and which runs may be compared.
+"""Read a run folder: the measured values of a study, typed and checked.
 
-A repeated-measures analysis needs every (condition, seed, interval) cell exactly once. A folder
-that has holes is refused with the holes named; a run that did not finish is left out and said so.
-Nothing here computes a measure.
+A repeated-measures analysis needs every (condition, seed, interval) cell exactly once; what counts
+is decided in `stats.run_checks`. Nothing here computes a measure.
 """
 
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from stats.csv_files import CsvFileError, line_of, read_csv_file
+from stats.run_checks import (
+    KEY,
+    RunKey,
+    comparable,
+    not_run,
+    planned_runs,
+    run_keys,
+    whole_numbers,
+)
+from stats.run_checks import (
+    RunFolderError as RunFolderError,
+)
 
 INTERVAL_COLUMNS = (
     "condition",
@@ -31,16 +45,13 @@ INTERVAL_COLUMNS = (
     "grad_norm",
     "flops",
 )
-KEY = ["condition", "seed", "interval"]
 INTEGER_COLUMNS = ("seed", "interval", "step", "tokens_seen")
 REQUIRED_COLUMNS = (*KEY, "step", "tokens_seen", "val_loss")
-MAX_NAMED_CELLS = 8
-
-RunKey = tuple[str, int]
-
-
-class RunFolderError(ValueError):
-    """The run folder cannot be analysed; the message names the file, the cell and the way out."""
+# of the files that each run has to itself: what must be there, and what must be numbers
+RUN_TABLES = {
+    "steps.csv": (("step",), ("step", "train_loss", "grad_norm")),
+    "timing.csv": (("step",), ("step", "wall_s", "threads")),
+}
 
 
 @dataclass(frozen=True)
@@ -87,21 +98,18 @@ def read_run_folder(path: str | Path, *, drop_incomplete: bool = False) -> RunFo
     Raises
     ------
     RunFolderError
-        A file is absent or malformed, a cell is missing or duplicated, or no run is left.
+        A file is absent or malformed, a cell is missing or duplicated, or no run is left; the
+        message names file, line or cell.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise RunFolderError(f"run folder {str(path)!r} is not a folder; give a study's --out")
     study = _read_json(folder / "study.json") if (folder / "study.json").exists() else {}
     frame = read_intervals(folder / "intervals.csv")
-    notices: list[str] = []
-    frame = _drop_unfinished(folder, frame, notices)
-    _refuse_duplicates(frame)
-    frame = _complete_cells(frame, notices, drop_incomplete)
-    _refuse_uneven_positions(frame)
+    frame, notices = comparable(frame, lambda run: _outcome(folder, run), drop_incomplete)
     frame = _sorted(frame, study)
-    notices += _not_run(study, frame, notices)
-    runs = [(str(c), int(s)) for c, s in frame[["condition", "seed"]].drop_duplicates().to_numpy()]
+    notices += not_run(study, frame, notices)
+    runs = run_keys(frame)
     return RunFolder(
         path=folder,
         study=study,
@@ -117,22 +125,28 @@ def read_intervals(path: Path) -> pd.DataFrame:
     """intervals.csv with its types checked; an empty cell is NaN, an absent optional column too."""
     if not path.exists():
         raise RunFolderError(f"{path.name} is missing: has the study measured an interval yet?")
-    raw = _read_table(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    absent = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
-    if absent:
-        raise RunFolderError(f"{path.name} lacks the column(s) {', '.join(absent)}")
-    if raw.empty:
-        raise RunFolderError(f"{path.name} has a header and no rows: nothing to analyse yet")
-    frame = pd.DataFrame({"condition": raw["condition"]})
+    raw = _read_table(path, REQUIRED_COLUMNS, INTERVAL_COLUMNS[1:], texts=("condition",))
+    named = raw["condition"].fillna("")
+    if (named == "").any():
+        line = line_of(path, int((named == "").to_numpy().argmax()))
+        raise RunFolderError(f"{path.name} line {line}: condition is empty; name it")
+    frame = pd.DataFrame({"condition": named})
     for name in INTERVAL_COLUMNS[1:]:
-        values = raw[name] if name in raw.columns else pd.Series([""] * len(raw))
-        frame[name] = [_number(path, name, row, text) for row, text in enumerate(values)]
-    for name in INTEGER_COLUMNS:
-        bad = frame[name].isna() | (frame[name] % 1 != 0)
-        if bad.any():
-            line = int(bad.to_numpy().argmax()) + 2
-            raise RunFolderError(f"{path.name} line {line}: {name} must be a whole number")
-        frame[name] = frame[name].astype("int64")
+        values = np.asarray(raw.pop(name)) if name in raw.columns else np.full(len(raw), np.nan)
+        if name in INTEGER_COLUMNS:
+            bad = ~whole_numbers(values)
+            if name != "seed":
+                bad |= values < 0
+            if bad.any():
+                row = int(bad.argmax())
+                least = "" if name == "seed" else " of at least 0"
+                got = "nothing" if np.isnan(values[row]) else f"{values[row]:g}"
+                raise RunFolderError(
+                    f"{path.name} line {line_of(path, row)}: {name} must be a whole number{least}, "
+                    f"got {got}"
+                )
+            values = values.astype(np.int64)
+        frame[name] = values
     return frame
 
 
@@ -141,124 +155,42 @@ def run_folder_of(folder: Path, run: RunKey) -> Path:
     return folder / "runs" / run[0] / f"seed-{run[1]}"
 
 
-def _number(path: Path, column: str, row: int, text: str) -> float:
-    if text == "":
-        return math.nan
+def _read_table(
+    path: Path,
+    needed: Sequence[str],
+    numbers: Sequence[str],
+    texts: Sequence[str] = (),
+    name: str | None = None,
+) -> pd.DataFrame:
     try:
-        return float(text)
-    except ValueError:
-        raise RunFolderError(
-            f"{path.name} line {row + 2}: {column}={text!r} is not a number"
-        ) from None
-
-
-def _read_table(path: Path, **options: Any) -> pd.DataFrame:
-    try:
-        table: pd.DataFrame = pd.read_csv(path, **options)
-        return table
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunFolderError(f"{path.name} is not a readable CSV file: {reason}") from error
+        return read_csv_file(path, needed, numbers, texts, name=name)
+    except CsvFileError as error:
+        raise RunFolderError(str(error)) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except ValueError as error:  # not UTF-8, or not JSON
         raise RunFolderError(f"{path.name} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise RunFolderError(f"{path.name} must hold a JSON object, not a {type(value).__name__}")
     return value
 
 
-def _cells(frame: pd.DataFrame) -> str:
-    """Name the first few (condition, seed, interval) cells of `frame`."""
-    keys = [tuple(row) for row in frame[KEY].to_numpy().tolist()]
-    named = ", ".join(f"({c}, {s}, {i})" for c, s, i in keys[:MAX_NAMED_CELLS])
-    more = f" and {len(keys) - MAX_NAMED_CELLS} more" if len(keys) > MAX_NAMED_CELLS else ""
-    return named + more
-
-
-def _drop_unfinished(folder: Path, frame: pd.DataFrame, notices: list[str]) -> pd.DataFrame:
-    """Leave out runs whose outcome is not "finished"; a run without a folder is taken as it is."""
-    keep = pd.Series(True, index=frame.index)
-    for (condition, seed), rows in frame.groupby(["condition", "seed"], sort=True):
-        run = run_folder_of(folder, (str(condition), int(seed)))
-        if not run.is_dir():
-            continue
-        if (run / "outcome.json").exists():
-            outcome = _read_json(run / "outcome.json")
-            status = str(outcome.get("status", "unknown"))
-            message = str(outcome.get("message") or "").strip()
-        else:
-            status, message = "unfinished (no outcome.json: still running, or killed)", ""
-        if status == "finished":
-            continue
-        keep[rows.index] = False
-        last = int(rows["step"].max())
-        detail = f": {message}" if message else ""
-        notices.append(
-            f"Left out: condition {condition}, seed {seed}, is {status} at step {last:,}{detail}."
-        )
-    kept = frame[keep]
-    if kept.empty:
-        raise RunFolderError("no run has finished: " + " ".join(notices))
-    return kept
-
-
-def _refuse_duplicates(frame: pd.DataFrame) -> None:
-    double = frame[frame.duplicated(KEY)].drop_duplicates(KEY)
-    if not double.empty:
-        raise RunFolderError(
-            f"intervals.csv has duplicated (condition, seed, interval) cells: {_cells(double)}; "
-            "remove the wrong rows"
-        )
-
-
-def _complete_cells(frame: pd.DataFrame, notices: list[str], drop_incomplete: bool) -> pd.DataFrame:
-    """Every run of a condition must have a finite loss at every interval 0..K of it."""
-    missing = []
-    for condition, rows in frame.groupby("condition", sort=False):
-        wanted = pd.MultiIndex.from_product(
-            [[condition], sorted(rows["seed"].unique()), range(int(rows["interval"].max()) + 1)],
-            names=KEY,
-        )
-        have = rows[rows["val_loss"].abs() < math.inf].set_index(KEY).index
-        missing.append(wanted.difference(have).to_frame(index=False))
-    holes = pd.concat(missing, ignore_index=True)
-    if holes.empty:
-        return frame
-    if not drop_incomplete:
-        raise RunFolderError(
-            f"intervals.csv lacks a finite val_loss in the (condition, seed, interval) cells "
-            f"{_cells(holes)}; finish those runs, or leave the seeds out with --drop-incomplete"
-        )
-    for (condition, seed), cells in holes.groupby(["condition", "seed"]):
-        count = len(cells)
-        notices.append(
-            f"Left out on request: condition {condition}, seed {seed}, "
-            f"which lacks {count} interval{'s' if count > 1 else ''}."
-        )
-        frame = frame[(frame["condition"] != condition) | (frame["seed"] != seed)]
-    if frame.empty:
-        raise RunFolderError("no complete run is left: " + " ".join(notices))
-    return frame
-
-
-def _refuse_uneven_positions(frame: pd.DataFrame) -> None:
-    """The seeds of a condition must be measured at the same places."""
-    places = frame.groupby(["condition", "interval"])["tokens_seen"].nunique()
-    uneven = places[places > 1]
-    if not uneven.empty:
-        condition, interval = uneven.index[0]
-        raise RunFolderError(
-            f"condition {condition}, interval {interval}: the seeds differ in tokens_seen; "
-            "their intervals cannot be compared (were they run with the same budget?)"
-        )
+def _outcome(folder: Path, run: RunKey) -> tuple[str, str] | None:
+    """Status and message of a run; None for one without a folder."""
+    place = run_folder_of(folder, run)
+    if not place.is_dir():
+        return None
+    if not (place / "outcome.json").exists():
+        return "unfinished (no outcome.json: still running, or killed)", ""
+    outcome = _read_json(place / "outcome.json")
+    return str(outcome.get("status", "unknown")), str(outcome.get("message") or "").strip()
 
 
 def _sorted(frame: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
-    planned = [name for name, _ in _planned_runs(study)]
+    planned = [name for name, _ in planned_runs(study)]
     found = [str(name) for name in frame["condition"].unique()]
     order = {name: rank for rank, name in enumerate(dict.fromkeys([*planned, *found]))}
     ranks = frame["condition"].map(order)
@@ -266,36 +198,22 @@ def _sorted(frame: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
     return ordered.drop(columns="_rank").reset_index(drop=True)
 
 
-def _planned_runs(study: dict[str, Any]) -> list[RunKey]:
-    """(condition, seed) of every run that study.json asks for; empty where it does not say."""
-    config = study.get("config")
-    if not isinstance(config, dict):
-        return []
-    seeds = config.get("seeds")
-    conditions = config.get("conditions")
-    if not isinstance(seeds, list) or not isinstance(conditions, list):
-        return []
-    names = [str(c.get("name")) if isinstance(c, dict) else str(c) for c in conditions]
-    return [(name, int(seed)) for name in names for seed in seeds]
-
-
-def _not_run(study: dict[str, Any], frame: pd.DataFrame, notices: list[str]) -> list[str]:
-    """A notice for every planned run without rows that no earlier notice explains."""
-    have = {(str(c), int(s)) for c, s in frame[["condition", "seed"]].to_numpy()}
-    told = " ".join(notices)
-    return [
-        f"Planned but without rows in intervals.csv: condition {condition}, seed {seed}."
-        for condition, seed in _planned_runs(study)
-        if (condition, seed) not in have and f"condition {condition}, seed {seed}," not in told
-    ]
-
-
 def _read_run_tables(folder: Path, runs: list[RunKey], name: str) -> dict[RunKey, pd.DataFrame]:
     tables = {}
     for run in runs:
         path = run_folder_of(folder, run) / name
-        if path.exists():
-            tables[run] = _read_table(path, encoding="utf-8")
+        if not path.exists():
+            continue
+        needed, numbers = RUN_TABLES[name]
+        table = _read_table(path, needed, numbers, name=path.relative_to(folder).as_posix())
+        steps = table["step"].to_numpy()
+        bad = ~whole_numbers(steps)
+        if bad.any():
+            line = line_of(path, int(bad.argmax()))
+            raise RunFolderError(
+                f"{path.relative_to(folder).as_posix()} line {line}: step must be a whole number"
+            )
+        tables[run] = table.assign(step=steps.astype(np.int64))
     return tables
 
 
@@ -303,8 +221,12 @@ def _read_samples(folder: Path, run: RunKey) -> list[dict[str, Any]]:
     path = run_folder_of(folder, run) / "samples.jsonl"
     if not path.exists():
         return []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise RunFolderError(f"{path.parent.name}/{path.name} is not UTF-8 text") from None
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:

@@ -7,14 +7,15 @@ cell or a NaN is refused here, by name. The order of the rows never matters.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stats.cells import check_columns, keys_of, lay_out
+
 FloatArray = NDArray[np.float64]
-MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -66,35 +67,19 @@ def seed_matrix(
     ------
     ValueError
         A column is absent, a cell is missing, doubled or not a finite number, an interval is not
-        a number, or there are too few seeds. The message names the column and the cells.
+        a number, or there are too few seeds (the checks of `stats.cells`). The message names the
+        column and the cells.
     """
     names = names or Names()
-    keys = [names.seed, names.interval]
-    absent = [name for name in dict.fromkeys([*keys, column]) if name not in frame.columns]
-    if absent:
-        raise ValueError(f"the frame lacks the column(s) {', '.join(map(repr, absent))}")
-    if frame.empty:
-        raise ValueError("the frame has no rows")
-    for key in keys:
-        if frame[key].isna().any():
-            raise ValueError(f"column {key!r} has an empty cell: every row needs one")
-    if not pd.api.types.is_numeric_dtype(frame[names.interval]):
-        raise ValueError(f"column {names.interval!r} must hold numbers, to be put in order")
-    double = frame.loc[frame.duplicated(keys), keys].drop_duplicates()
-    if len(double):
-        raise ValueError(
-            f"duplicated ({', '.join(keys)}) cells: {_named(double.to_numpy().tolist())}; "
-            "give one condition at a time"
-        )
-    numbers = frame.assign(**{column: pd.to_numeric(frame[column], errors="coerce")})
-    table = numbers.pivot(index=names.seed, columns=names.interval, values=column)
-    values = np.array(table.to_numpy(), dtype=np.float64)
-    seeds, intervals = table.index.tolist(), table.columns.tolist()
-    bad = ~np.isfinite(values)
-    bad[:, :skip] = False
-    if bad.any():
-        cells = [(seeds[i], intervals[j]) for i, j in np.argwhere(bad)]
-        raise ValueError(f"{column!r} is missing or not finite in the cells {_named(cells)}")
+    check_columns(frame, [names.seed, names.interval, column])
+    keys = keys_of(
+        frame,
+        [names.seed, names.interval],
+        in_order=names.interval,
+        remedy="; give one condition at a time",
+    )
+    values = lay_out(frame, column, keys, skip=skip)
+    seeds, intervals = keys.levels
     if positive and (values[:, skip:] <= 0).any():
         row, col = np.argwhere(values[:, skip:] <= 0)[0]
         raise ValueError(
@@ -103,7 +88,7 @@ def seed_matrix(
         )
     if len(seeds) < least_seeds:
         raise ValueError(f"{len(seeds)} seed(s) in the frame; this takes at least {least_seeds}")
-    return Matrix(values, seeds, intervals)
+    return Matrix(values, seeds, [cast(int, interval) for interval in intervals])
 
 
 def token_matrix(frame: pd.DataFrame, names: Names) -> FloatArray:
@@ -119,8 +104,3 @@ def token_matrix(frame: pd.DataFrame, names: Names) -> FloatArray:
     if (tokens.values < 0).any():
         raise ValueError(f"{names.tokens}={tokens.values.min()} must not be negative")
     return tokens.values
-
-
-def _named(cells: list[Any]) -> str:
-    shown = ", ".join(f"({cell[0]}, {cell[1]})" for cell in cells[:MAX_NAMED])
-    return shown + (f" and {len(cells) - MAX_NAMED} more" if len(cells) > MAX_NAMED else "")

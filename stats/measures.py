@@ -9,11 +9,12 @@ are structural, not missing data.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from stats.cells import keys_of, lay_out
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -102,9 +103,13 @@ def rolling_volatility(loss: FloatArray, window: int = 3, of: str = "levels") ->
     """
     values, first = (loss, window - 1) if of == "levels" else (np.diff(loss, axis=-1), window)
     out = np.full(loss.shape, np.nan)
-    if values.shape[-1] >= window:
-        windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=-1)
-        out[..., first:] = windows.std(axis=-1, ddof=1)
+    count = values.shape[-1] - window + 1
+    if count > 0:
+        # summed window by window: a reduction over an axis this short is ten times slower
+        shifted = [values[..., i : i + count] for i in range(window)]
+        mean = sum(shifted[1:], shifted[0]) / window
+        squares = [(part - mean) ** 2 for part in shifted]
+        out[..., first:] = np.sqrt(sum(squares[1:], squares[0]) / (window - 1))
     return out
 
 
@@ -141,26 +146,38 @@ def step_spike(values: FloatArray, window: int = 128, sds: float = 6.0) -> BoolA
     values : ndarray of shape (N,)
         Training loss or gradient norm of every step of one run.
     """
-    out = np.zeros(len(values), dtype=bool)
-    least = max(2, window // 2)
-    for step in range(least, min(window, len(values))):
-        history = values[:step]
-        out[step] = values[step] > history.mean() + sds * history.std(ddof=1)
-    if len(values) > window:
-        history = np.lib.stride_tricks.sliding_window_view(values[:-1], window)
-        limit = history.mean(axis=-1) + sds * history.std(axis=-1, ddof=1)
-        out[window:] = values[window:] > limit
-    return out
+    mean, sd = step_history(values, window)
+    with np.errstate(invalid="ignore"):  # 0 SD of an infinite spread: no number, so no spike
+        return np.asarray(values > mean + sds * sd, dtype=bool)
 
 
-def stable(loss: FloatArray, settings: MeasureSettings) -> BoolArray:
+def step_history(values: FloatArray, window: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and sample SD (N,) of the `window` steps before each; NaN for less than half a window.
+
+    A history with an infinite or missing value, as a run leaves that diverged, has no SD.
+    """
+    mean, sd = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for step in range(max(2, window // 2), min(window, len(values))):
+            history = values[:step]
+            mean[step], sd[step] = history.mean(), history.std(ddof=1)
+        if len(values) > window:
+            windows = np.lib.stride_tricks.sliding_window_view(values[:-1], window)
+            mean[window:], sd[window:] = windows.mean(axis=-1), windows.std(axis=-1, ddof=1)
+    return mean, sd
+
+
+def stable(
+    loss: FloatArray, settings: MeasureSettings, volatility: FloatArray | None = None
+) -> BoolArray:
     """Whether the window that ends here is quiet: small volatility, no backslide, no spike.
 
     A backslide or spike belongs to the interval it arrives at; those of the w intervals of the
-    window count.
+    window count. `volatility` is that of `loss`, if it is known already.
     """
     window = settings.volatility_window
-    volatility = rolling_volatility(loss, window, settings.volatility_of)
+    if volatility is None:
+        volatility = rolling_volatility(loss, window, settings.volatility_of)
     rise = backslide(loss, settings.backslide_tolerance) | interval_spike(
         loss, settings.spike_ratio
     )
@@ -173,17 +190,15 @@ def stable(loss: FloatArray, settings: MeasureSettings) -> BoolArray:
 
 def stable_phase(is_stable: BoolArray, run: int = 3) -> BoolArray:
     """Whether an interval lies in a run of at least `run` stable intervals."""
-    flat = is_stable.reshape(-1, is_stable.shape[-1])
-    out = np.zeros(flat.shape, dtype=bool)
-    for row, flags in enumerate(flat):
-        start = 0
-        for i in range(len(flags) + 1):
-            if i < len(flags) and flags[i]:
-                continue
-            if i - start >= run:
-                out[row, start:i] = True
-            start = i + 1
-    return out.reshape(is_stable.shape)
+    out = np.zeros(is_stable.shape, dtype=bool)
+    count = is_stable.shape[-1] - run + 1
+    if count > 0:
+        begins = np.ones_like(is_stable[..., :count])
+        for i in range(run):
+            begins &= is_stable[..., i : i + count]
+        for i in range(run):
+            out[..., i : i + count] |= begins
+    return out
 
 
 def marginal_gain(loss: FloatArray, cost: FloatArray) -> FloatArray:
@@ -226,8 +241,32 @@ def best_interval(loss: FloatArray) -> NDArray[np.intp]:
 
 def wide(frame: pd.DataFrame, column: str) -> FloatArray:
     """One condition's `column` as (S, K): a row a seed, a column an interval, both ascending."""
-    table = frame.pivot(index="seed", columns="interval", values=column)
-    return np.asarray(table.to_numpy(), dtype=np.float64)
+    ordered = in_order(frame)
+    seeds = ordered["seed"].nunique()
+    values = ordered[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(values.reshape(seeds, -1), dtype=np.float64)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one condition by seed, then interval.
+
+    Raises
+    ------
+    ValueError
+        A (seed, interval) is doubled or missing, or an interval is no number.
+    """
+    keys = keys_of(
+        frame, ["seed", "interval"], in_order="interval", remedy="; give one condition at a time"
+    )
+    missing, total = keys.missing()
+    if total:
+        raise ValueError(
+            f"the frame lacks the {keys.label} cells {keys.named(missing, total)}; complete them "
+            "or leave those seeds out"
+        )
+    if (np.diff(keys.flat) > 0).all():
+        return frame
+    return frame.iloc[np.argsort(keys.flat)]
 
 
 def add_measures(
@@ -240,29 +279,47 @@ def add_measures(
     Parameters
     ----------
     frame : DataFrame
-        As `stats.io.read_run_folder` gives it: sorted and balanced within each condition.
+        As `stats.io.read_run_folder` gives it; rows of a condition in another order are sorted.
     settings : MeasureSettings
     steps : dict of (condition, seed) -> DataFrame, optional
         steps.csv of the runs, for the count of step spikes.
+
+    Raises
+    ------
+    ValueError
+        A cell is missing, doubled, or without a finite loss.
     """
+    if not len(frame):
+        raise ValueError("the frame has no rows")
     pieces = [
-        _measures_of_run(rows, settings, (steps or {}).get((str(condition), int(seed))))
-        for (condition, seed), rows in frame.groupby(["condition", "seed"], sort=False)
+        _measures_of_condition(in_order(rows), str(condition), settings, steps or {})
+        for condition, rows in frame.groupby("condition", sort=False)
     ]
-    return pd.concat(pieces, ignore_index=True)
+    return pd.concat(pieces, ignore_index=True) if len(pieces) > 1 else pieces[0]
 
 
-def _measures_of_run(
-    rows: pd.DataFrame, settings: MeasureSettings, steps: pd.DataFrame | None
+def _measures_of_condition(
+    rows: pd.DataFrame,
+    condition: str,
+    settings: MeasureSettings,
+    steps: dict[tuple[str, int], pd.DataFrame],
 ) -> pd.DataFrame:
-    loss = np.asarray(rows["val_loss"], dtype=np.float64)
-    tokens = np.asarray(rows["tokens_seen"], dtype=np.float64)
-    flops = np.asarray(rows["flops"], dtype=np.float64)
+    rows = rows.reset_index(drop=True)
+    loss = lay_out(rows, "val_loss", keys_of(rows, ["seed", "interval"]))  # (S, K)
+    tokens = np.asarray(rows["tokens_seen"], dtype=np.float64).reshape(loss.shape)
+    flops = np.asarray(rows["flops"], dtype=np.float64).reshape(loss.shape)
+    seeds = rows["seed"].to_numpy().reshape(loss.shape)[:, 0]
+    ends = rows["step"].to_numpy().reshape(loss.shape)
+    spikes = [
+        _step_spikes_by_interval(own, settings, steps.get((condition, int(seed))))
+        for seed, own in zip(seeds, ends, strict=True)
+    ]
     rises = change(loss)
     slides = backslide(loss, settings.backslide_tolerance)
     is_stable = stable(loss, settings)
-    columns: dict[str, Any] = {
-        "val_perplexity": rows["val_perplexity"].fillna(np.exp(rows["val_loss"])),
+    with np.errstate(over="ignore"):  # a perplexity too large for a float is infinite, and refused
+        perplexity = np.exp(rows["val_loss"])
+    columns = {
         "change": rises,
         "volatility": rolling_volatility(loss, settings.volatility_window, settings.volatility_of),
         "backslide": slides,
@@ -270,21 +327,27 @@ def _measures_of_run(
         "best_so_far": best_so_far(loss),
         "drawdown": drawdown(loss),
         "interval_spike": interval_spike(loss, settings.spike_ratio),
-        "step_spikes": _step_spikes_by_interval(rows, settings, steps),
+        "step_spikes": np.stack(spikes),
         "stable": is_stable,
         "stable_phase": stable_phase(is_stable, settings.stable_run),
-        "generalisation_gap": rows["val_loss"] - rows["train_sample_loss"],
+        "generalisation_gap": loss - np.reshape(rows["train_sample_loss"], loss.shape),
         "gain_per_million_tokens": marginal_gain(loss, tokens / 1e6),
         "gain_per_pflop": marginal_gain(loss, flops / 1e15),
     }
-    return rows.assign(**columns)
+    return rows.assign(
+        val_perplexity=rows["val_perplexity"].fillna(perplexity),
+        **{name: values.ravel() for name, values in columns.items()},
+    )
 
 
 def _step_spikes_by_interval(
-    rows: pd.DataFrame, settings: MeasureSettings, steps: pd.DataFrame | None
+    ends: NDArray[np.int64], settings: MeasureSettings, steps: pd.DataFrame | None
 ) -> FloatArray:
-    """Steps since the interval before that spiked in training loss or gradient norm."""
-    counts = np.full(len(rows), np.nan)
+    """Steps since the interval before that spiked in training loss or gradient norm.
+
+    `ends` (K,) are the steps at which one run was measured.
+    """
+    counts = np.full(len(ends), np.nan)
     if steps is None or "step" not in steps.columns:
         return counts
     spiked = np.zeros(len(steps), dtype=bool)
@@ -292,8 +355,7 @@ def _step_spikes_by_interval(
         if name in steps.columns:
             values = np.asarray(steps[name], dtype=np.float64)
             spiked |= step_spike(values, settings.step_spike_window, settings.step_spike_sds)
-    ends = np.asarray(rows["step"])
     at = np.asarray(steps["step"])
-    for i in range(1, len(rows)):
+    for i in range(1, len(ends)):
         counts[i] = np.count_nonzero(spiked & (at > ends[i - 1]) & (at <= ends[i]))
     return counts

@@ -7,7 +7,6 @@ answer can be compared with what lay ahead; its threshold is chosen by the other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,28 +72,31 @@ def replay(
     train = None
     if any(rule.kind == "PQ" for rule in rules):
         train = seed_matrix(frame, names.train, names, positive=True, skip=1).values
-    rows = []
+    values, intervals = loss.values, np.array(loss.intervals)
+    each, last = np.arange(len(values)), values.shape[1] - 1
+    pieces = []
     for rule in rules:
-        for i, seed in enumerate(loss.seeds):
-            own = loss.values[i]
-            found = rule.first_stop(own, None if train is None else train[i])
-            stop = len(own) - 1 if found is None else found
-            kept = kept_checkpoint(own, stop)
-            rows.append(
+        fires = rule.fires(values, train)
+        stopped = fires.any(axis=1)
+        stop = np.where(stopped, fires.argmax(axis=1), last)
+        kept = np.array([kept_checkpoint(own, at) for own, at in zip(values, stop, strict=True)])
+        pieces.append(
+            pd.DataFrame(
                 {
                     "rule": rule.kind,
                     "setting": rule.label,
                     "threshold": float(rule.threshold),
-                    "seed": seed,
-                    "stopped": found is not None,
-                    "stop_interval": loss.intervals[stop],
-                    "best_interval": loss.intervals[kept],
-                    "tokens_spent": tokens[i, stop],
-                    "tokens_wasted": tokens[i, stop] - tokens[i, kept],
-                    "regret": regret(own, stop),
+                    "seed": loss.seeds,
+                    "stopped": stopped,
+                    "stop_interval": intervals[stop],
+                    "best_interval": intervals[kept],
+                    "tokens_spent": tokens[each, stop],
+                    "tokens_wasted": tokens[each, stop] - tokens[each, kept],
+                    "regret": [regret(own, at) for own, at in zip(values, stop, strict=True)],
                 }
             )
-    table = pd.DataFrame(rows)
+        )
+    table = pd.concat(pieces, ignore_index=True)
     if (tokens % 1 == 0).all():
         table = table.astype({"tokens_spent": "int64", "tokens_wasted": "int64"})
     return table
@@ -164,19 +166,19 @@ def leave_one_seed_out(replayed: pd.DataFrame, price: float = DEFAULT_PRICE) -> 
     if len(seeds) < 2:
         raise ValueError(f"{len(seeds)} seed(s): leaving one out takes at least 2")
     kinds = list(dict.fromkeys(with_cost["rule"]))
-    rows: list[dict[str, Any]] = []
+    pieces = []
     for family in [*kinds, "any"] if len(kinds) > 1 else kinds:
         rows_of = with_cost if family == "any" else with_cost[with_cost["rule"] == family]
         settings = list(dict.fromkeys(rows_of["setting"]))
         costs = rows_of.pivot(index="setting", columns="seed", values="cost").loc[settings, seeds]
         chosen, cost_of_others = choose_by_others(costs.to_numpy(dtype=np.float64))
-        for i, seed in enumerate(seeds):
-            setting = settings[chosen[i]]
-            held = rows_of[(rows_of["setting"] == setting) & (rows_of["seed"] == seed)]
-            row = held.iloc[0].drop(["rule", "threshold", "seed", "setting"]).to_dict()
-            key = {"rule": family, "seed": seed, "setting": setting}
-            rows.append({**key, "cost_of_others": cost_of_others[i], **row})
-    return pd.DataFrame(rows)
+        names = [settings[i] for i in chosen]
+        rows = rows_of.set_index(["setting", "seed"]).loc[list(zip(names, seeds, strict=True))]
+        rows = rows.drop(columns=["rule", "threshold"]).reset_index()
+        rows.insert(0, "rule", family)
+        rows.insert(3, "cost_of_others", cost_of_others)
+        pieces.append(rows[["rule", "seed", "setting", *rows.columns[3:]]])
+    return pd.concat(pieces, ignore_index=True)
 
 
 def honest_means(replayed: pd.DataFrame, price: float = DEFAULT_PRICE) -> pd.DataFrame:

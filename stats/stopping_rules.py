@@ -58,20 +58,22 @@ class StoppingRule:
         strip = f", {self.strip}" if self.kind == "PQ" else ""
         return f"{self.kind}({self.threshold:g}{strip})"
 
-    def first_stop(self, loss: FloatArray, train: FloatArray | None = None) -> int | None:
-        """Position in a trajectory (K,) at which the rule stops; None if it never does."""
+    def fires(self, loss: FloatArray, train: FloatArray | None = None) -> NDArray[np.bool_]:
+        """Where in trajectories (..., K) the rule says stop."""
         if self.kind == "never":
-            return None
+            return np.zeros(loss.shape, dtype=bool)
         if self.kind == "GL":
-            fires = generalization_loss(loss) > self.threshold
-        elif self.kind == "PQ":
+            return generalization_loss(loss) > self.threshold
+        if self.kind == "PQ":
             if train is None:
                 raise ValueError("PQ needs the training loss, and none was given")
-            fires = progress_quotient(loss, train, self.strip) > self.threshold  # NaN: False
-        elif self.kind == "UP":
-            fires = rises_in_a_row(loss) >= self.threshold
-        else:
-            fires = intervals_without_best(loss) >= self.threshold
+            return progress_quotient(loss, train, self.strip) > self.threshold  # NaN: False
+        count = rises_in_a_row(loss) if self.kind == "UP" else intervals_without_best(loss)
+        return np.asarray(count >= self.threshold)
+
+    def first_stop(self, loss: FloatArray, train: FloatArray | None = None) -> int | None:
+        """Position in a trajectory (K,) at which the rule stops; None if it never does."""
+        fires = self.fires(loss, train)
         return int(fires.argmax()) if fires.any() else None
 
 

@@ -107,16 +107,12 @@ def predict_turns(
     turned = sum(turn is not None for turn in turns)
     if turned < 3:
         raise ValueError(f"{turned} seed(s) turn before their last interval; this takes 3")
+    learnt = [_learn_from_others(gap, turns, i) for i in range(len(turns))]
     rows: list[dict[str, Any]] = []
     for fraction in fractions:
         c = _last_seen(fraction, len(loss.intervals))
         for i, seed in enumerate(loss.seeds):
-            others = [(j, t) for j, t in enumerate(turns) if t is not None and j != i]
-            target = float(np.mean([gap[j, t] for j, t in others]))
-            median = float(np.median([t for _, t in others]))
-            forecasts = _forecasts(
-                loss.values[i, : c + 1], gap[i, : c + 1], tokens[i], target, median
-            )
+            forecasts = _forecasts(loss.values[i, : c + 1], gap[i, : c + 1], tokens[i], *learnt[i])
             turn = turns[i]
             scored = turn is not None and turn >= c
             for predictor, position in forecasts.items():
@@ -158,6 +154,17 @@ def turn_errors(predictions: pd.DataFrame) -> pd.DataFrame:
     bar = table[is_baseline].groupby("fraction")["mean_error"].min()
     beats = table["mean_error"] < table["fraction"].map(bar)
     return table.assign(beats_baselines=beats & ~is_baseline)
+
+
+def _learn_from_others(
+    gap: FloatArray, turns: Sequence[int | None], seed: int
+) -> tuple[float, float]:
+    """The gap at which the seeds other than the one at position `seed` turned (their mean), and
+    their median turn.
+    """
+    others = [(j, t) for j, t in enumerate(turns) if t is not None and j != seed]
+    rows, places = np.array(others, dtype=np.intp).T
+    return float(gap[rows, places].mean()), float(np.median(places))
 
 
 def _last_seen(fraction: float, intervals: int) -> int:

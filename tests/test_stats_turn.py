@@ -171,7 +171,7 @@ def test_the_turn_is_the_earliest_of_equals_and_not_the_end():
         (lambda f: f, [1.0], "fraction=1.0 must lie between"),
         (lambda f: f, [0.15], r"fraction=0.15 of 21 intervals leaves 2 after the first"),
         (lambda f: f[f["seed"] < 2], [0.5], r"2 seed\(s\) turn before their last interval"),
-        (lambda f: f.drop(columns="train_sample_loss"), [0.5], "lacks.*'train_sample_loss'"),
+        (lambda f: f.drop(columns="train_sample_loss"), [0.5], "no column 'train_sample_loss'"),
         (lambda f: f.drop(index=30), [0.5], r"'val_loss' is missing .* \(1, 9\)"),
         (lambda f: pd.concat([f, f.iloc[:1]]), [0.5], r"duplicated .* \(0, 0\)"),
     ],
