@@ -67,7 +67,7 @@ class Table:
     Attributes
     ----------
     name : str
-        Also the name of its file, without suffix.
+        Also the name of its file, without suffix; unique in the document.
     frame : DataFrame
         Headings are the column names; numbers are formatted by the renderer.
     caption, note : str
@@ -88,12 +88,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its file's stem in the folder figures/, the SVG, a title and what to look for."""
+    """A figure: its file's stem in the folder figures/, the SVG, a title and what to look for.
+
+    `alt` says to those who do not see it what it shows; the title does where it is empty.
+    """
 
     stem: str
     svg: bytes
     title: str
     caption: str
+    alt: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,21 +113,35 @@ Block: TypeAlias = Paragraph | Heading | Findings | Bullets | Facts | Table | Pi
 
 @dataclass(frozen=True)
 class Section:
-    """`anchor` is what a link names; `link` the short word for it in the contents, "" for none."""
+    """A part of the document under a heading of its own.
+
+    Attributes
+    ----------
+    anchor : str
+        What a link names; unique in the document.
+    title : str
+    blocks : tuple of Block
+    link : str
+        The short word for it in the contents, "" for none.
+    group : str
+        Links of one group stand together in the contents, under this word: a condition's name.
+    """
 
     anchor: str
     title: str
     blocks: tuple[Block, ...]
     link: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Document:
-    """`title` heads the page, `opening` follows before the contents."""
+    """`title` heads the page, `opening` follows before the contents, `closing` ends the page."""
 
     title: str
     opening: tuple[Block, ...]
     sections: tuple[Section, ...]
+    closing: str = ""
 
     @property
     def tables(self) -> list[Table]:

@@ -1,4 +1,4 @@
-"""Tables as CSV for machines and Markdown for people; the same bytes for the same values.
+"""Tables as CSV for machines and as texts for people; the same bytes for the same values.
 
 A missing value is an empty cell, never 0; a float is written so that it reads back exactly.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +71,14 @@ def exact(value: object) -> str:
     return str(value)
 
 
+def is_empty(value: object) -> bool:
+    """None, NaN, pd.NA, NaT: a cell without a value."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
 def readable(value: object) -> str:
-    """A cell for people."""
-    if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
+    """A single cell for people."""
+    if is_empty(value):
         return ""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
@@ -82,32 +89,53 @@ def readable(value: object) -> str:
     return str(value)
 
 
+def column_texts(column: pd.Series) -> list[str]:
+    """A column for people: floats with the same number of decimals from top to bottom.
+
+    Five digits or so of the largest value are kept, fewer where the rest are zeros; a value of
+    which these would leave one digit or none has three significant ones. An empty cell is "".
+    """
+    if not pd.api.types.is_float_dtype(column):
+        return [readable(value) for value in column]
+    values = [None if is_empty(value) else float(value) for value in column]
+    usual = [v for v in values if v is not None and math.isfinite(v) and abs(v) < 1e6]
+    largest = max(map(abs, usual), default=0.0)
+    digits = max(2, 4 - math.floor(math.log10(largest))) if largest >= 1 else 4
+    while digits and all(abs(v - round(v, digits - 1)) < 1e-12 * max(1.0, abs(v)) for v in usual):
+        digits -= 1
+    return ["" if v is None else _aligned(v, digits) for v in values]
+
+
+def _aligned(value: float, digits: int) -> str:
+    if not math.isfinite(value) or abs(value) >= 1e6:
+        return number(value)
+    if round(value, digits) != value and abs(value) < 10.0 ** (1 - digits):
+        return f"{value:.3g}"
+    return f"{value:,.{digits}f}"
+
+
+def cell_texts(frame: pd.DataFrame) -> list[list[str]]:
+    """Every cell of `frame` as a person reads it, row by row."""
+    columns = [column_texts(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
 def is_numeric(column: pd.Series) -> bool:
-    """Whether a column is set flush right."""
-    return bool(pd.api.types.is_numeric_dtype(column))
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """`frame` as a GitHub table, numbers flush right."""
-    header = [str(name) for name in frame.columns]
-    rule = ["---:" if is_numeric(frame[name]) else "---" for name in frame.columns]
-    rows = [
-        [readable(v).replace("|", "\\|").replace("\n", " ") for v in row]
-        for row in frame.itertuples(index=False, name=None)
-    ]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in [header, rule, *rows])
-
-
-def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """`folder`/`name`.csv and .md."""
-    write_text(folder / f"{name}.csv", csv_text(frame))
-    write_text(folder / f"{name}.md", markdown(frame))
+    """Whether a column is set flush right: numbers, and texts that were numbers."""
+    if pd.api.types.is_bool_dtype(column):
+        return False
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    texts = [readable(value) for value in column]
+    return any(texts) and all(
+        re.fullmatch(r"((< |> )?[-.\d,e+]+( [%Mk])?|undefined|)", text) for text in texts
+    )
 
 
 def plain(frame: pd.DataFrame, width: int = 100) -> str:
     """`frame` for a terminal: columns aligned, no line longer than `width`."""
     header = [str(name) for name in frame.columns]
-    rows = [[readable(v) for v in row] for row in frame.itertuples(index=False, name=None)]
+    rows = cell_texts(frame)
     right = [all(row[i][:1].isdigit() or not row[i] for row in rows) for i in range(len(header))]
     widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
     lines = []

@@ -1,33 +1,33 @@
 """What the study found, in plain sentences, each right for the degenerate cases too.
 
-A sentence names its numbers with their units and, where a choice made on the same data would
-flatter the result, says how the choice was made.
+A sentence names its numbers with their units and says what they mean; the statistic behind it
+follows apart, as APA prints it, with how a choice was made that would flatter the result if it
+were made on the same data.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stats.descriptives import rise_from_best, t_interval
-from stats.effects import DEPENDENT, AnovaResults, mean_gain
+from stats.anova_verdict import anova_findings
+from stats.descriptives import MeanInterval, rise_from_best, t_interval
+from stats.document import Finding
+from stats.effects import AnovaResults, mean_gain
 from stats.measures import MeasureSettings, best_interval, diminishing_interval, wide
-from stats.wording import count, equals, joined, million, number, p_value, span
+from stats.wording import count, joined, million, span
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-ALPHA = 0.05
 
 
 def verdict(
     telemetry: pd.DataFrame, seeds: pd.DataFrame, anova: AnovaResults, settings: MeasureSettings
-) -> list[str]:
-    """Sentences about one condition, most important first.
+) -> list[Finding]:
+    """Findings about one condition, most important first.
 
     Parameters
     ----------
@@ -43,27 +43,27 @@ def verdict(
     tokens = first_run["tokens_seen"].to_numpy()
     epochs = first_run["epoch"].to_numpy(dtype=np.float64)
     return [
-        *_plan(loss, tokens),
-        *_best(loss, tokens, epochs, seeds),
-        *_after_best(loss, tokens, settings),
-        *_backslides(loss, seeds),
-        *_stability(loss, telemetry, settings),
-        *_returns(telemetry, tokens, settings),
-        *_spread(loss),
-        *_gap(telemetry),
-        *_anova(anova, len(loss)),
+        _plan(loss, tokens),
+        _best(loss, tokens, epochs, seeds),
+        _after_best(loss, tokens, settings),
+        _backslides(loss, seeds),
+        _stability(loss, telemetry, settings),
+        _returns(telemetry, tokens, settings),
+        _spread(loss),
+        *_gap(telemetry, settings),
+        *anova_findings(anova, len(loss)),
     ]
 
 
-def _plan(loss: FloatArray, tokens: IntArray) -> list[str]:
+def _plan(loss: FloatArray, tokens: IntArray) -> Finding:
     n, k = loss.shape
-    return [
+    return Finding(
         f"{count(n, 'seed')} x {count(k, 'measuring interval')} = {count(n * k, 'observation')}, "
         f"{tokens[-1]:,} tokens a seed."
-    ]
+    )
 
 
-def _best(loss: FloatArray, tokens: IntArray, epochs: FloatArray, seeds: pd.DataFrame) -> list[str]:
+def _best(loss: FloatArray, tokens: IntArray, epochs: FloatArray, seeds: pd.DataFrame) -> Finding:
     mean = loss.mean(axis=0)
     best = int(best_interval(mean))
     epoch = f", epoch {epochs[best]:.1f}" if np.isfinite(epochs[best]) else ""
@@ -73,24 +73,25 @@ def _best(loss: FloatArray, tokens: IntArray, epochs: FloatArray, seeds: pd.Data
         f"{mean[best]:.4f} nats a token, perplexity {np.exp(loss[:, best]).mean():.2f}."
     )
     if len(loss) == 1:
-        return [text]
+        return Finding(text)
+    sd = f"M = {mean[best]:.4f}, SD = {loss[:, best].std(ddof=1):.4f}, n = {len(loss)}."
     at = Counter(int(i) for i in seeds["best_interval"])
     if len(at) == 1:
         where = f"interval {next(iter(at))}"
-        return [f"{text} Every seed has its own best at {where}."]
+        return Finding(f"{text} Every seed has its own best at {where}.", sd)
     places = joined(f"{i} ({count(at[i], 'seed')})" for i in sorted(at))
-    return [f"{text} The seeds' own best intervals are {places}."]
+    return Finding(f"{text} The seeds' own best intervals are {places}.", sd)
 
 
-def _after_best(loss: FloatArray, tokens: IntArray, settings: MeasureSettings) -> list[str]:
+def _after_best(loss: FloatArray, tokens: IntArray, settings: MeasureSettings) -> Finding:
     mean = loss.mean(axis=0)
     best = int(best_interval(mean))
     last = len(mean) - 1
     if best == last:
-        return [
+        return Finding(
             "The best interval is the last one: no tokens were wasted, and the budget ended "
             "while the loss was still at its lowest."
-        ]
+        )
     after = tokens[-1] - tokens[best]
     share = 100 * after / tokens[-1]
     text = (
@@ -100,25 +101,49 @@ def _after_best(loss: FloatArray, tokens: IntArray, settings: MeasureSettings) -
     rise, chosen = rise_from_best(loss)
     ci = t_interval(rise, settings.confidence)
     if ci.n < 2:
-        return [f"{text} That is {ci.mean:.4f} above the best; one seed gives no interval for it."]
-    level = f"{100 * settings.confidence:g} %"
-    where = (
-        "the same interval for each seed"
+        return Finding(
+            f"{text} That is {ci.mean:.4f} above the best; one seed gives no interval for it."
+        )
+    how = (
+        "the same for each"
         if len(set(chosen.tolist())) == 1
         else f"intervals {joined(sorted(set(chosen.tolist())))}"
     )
-    return [
-        f"{text} From best to last it rises by {ci.mean:.4f} nats, {level} interval "
-        f"[{ci.low:.4f}, {ci.high:.4f}] (t, {ci.n - 1} d.f.; best interval chosen by the other "
-        f"seeds: {where})."
-    ]
+    return Finding(
+        f"{text} {_rise(ci)}",
+        f"{_interval_apa('rise', ci, settings)}; best interval of a seed chosen by the other "
+        f"seeds: {how}.",
+    )
 
 
-def _backslides(loss: FloatArray, seeds: pd.DataFrame) -> list[str]:
+def _rise(ci: MeanInterval) -> str:
+    if ci.low > 0:
+        return (
+            f"From best to last it rises by {ci.mean:.4f} nats, more than the disagreement of the "
+            "seeds explains."
+        )
+    verb = "falls" if ci.mean < 0 else "rises"
+    return (
+        f"From the best, as the other seeds choose it, to the last interval it {verb} by "
+        f"{abs(ci.mean):.4f} nats; the seeds disagree too much to call that a rise."
+    )
+
+
+def _interval_apa(what: str, ci: MeanInterval, settings: MeasureSettings) -> str:
+    """ "mean rise = 0.6182 nats, 95 % CI [0.5419, 0.6945], t interval, df = 5"."""
+    return (
+        f"Mean {what} = {ci.mean:.4f} nats, {100 * settings.confidence:g} % CI "
+        f"[{ci.low:.4f}, {ci.high:.4f}], t interval, df = {ci.n - 1}"
+    )
+
+
+def _backslides(loss: FloatArray, seeds: pd.DataFrame) -> Finding:
     slides = seeds["backslides"]
     total, changes = int(slides.sum()), loss.shape[1] - 1
     if total == 0:
-        return [f"No seed backslides in its {count(changes, 'change')} from interval to interval."]
+        return Finding(
+            f"No seed backslides in its {count(changes, 'change')} from interval to interval."
+        )
     worst = seeds.loc[seeds["largest_backslide"].idxmax()]
     some = int((slides > 0).sum())
     who = "Every seed" if some == len(seeds) else f"{some} of {len(seeds)} seeds"
@@ -130,19 +155,19 @@ def _backslides(loss: FloatArray, seeds: pd.DataFrame) -> list[str]:
     spikes = int(seeds["interval_spikes"].sum())
     spiked = f"{count(spikes, 'interval spike')}" if spikes else "none is an interval spike"
     tail = f"; {spiked}." if spikes == 0 else f"; {spiked} among them."
-    return [
+    return Finding(
         f"{who} {verb}, {times}; the largest rise is "
         f"{worst['largest_backslide']:.4f} nats (seed {int(worst['seed'])}){tail}"
-    ]
+    )
 
 
-def _stability(loss: FloatArray, telemetry: pd.DataFrame, settings: MeasureSettings) -> list[str]:
+def _stability(loss: FloatArray, telemetry: pd.DataFrame, settings: MeasureSettings) -> Finding:
     needed = settings.first_volatility + settings.stable_run
     if loss.shape[1] < needed:
-        return [
+        return Finding(
             f"A stable phase cannot be judged: it takes {needed} intervals to see one, and there "
             f"are {loss.shape[1]}."
-        ]
+        )
     rule = (
         f"{settings.stable_run} intervals in a row with volatility below "
         f"{100 * settings.stable_volatility:g} % of the loss and no backslide or spike"
@@ -150,7 +175,7 @@ def _stability(loss: FloatArray, telemetry: pd.DataFrame, settings: MeasureSetti
     phase = wide(telemetry, "stable_phase") > 0
     having = int(phase.any(axis=1).sum())
     if having == 0:
-        return [f"There is no stable phase in any seed ({rule})."]
+        return Finding(f"There is no stable phase in any seed ({rule}).")
     firsts = [int(row.argmax()) for row in phase if row.any()]
     lasting = int(phase[:, -1].sum())
     who = "Every seed has" if having == len(loss) else f"{having} of {len(loss)} seeds have"
@@ -160,30 +185,30 @@ def _stability(loss: FloatArray, telemetry: pd.DataFrame, settings: MeasureSetti
         end = "none keeps it to the end"
     elif lasting < having:
         end += " to the end"
-    return [
+    return Finding(
         f"{who} a stable phase ({rule}), from interval {span(min(firsts), max(firsts))} on; {end}."
-    ]
+    )
 
 
-def _returns(telemetry: pd.DataFrame, tokens: IntArray, settings: MeasureSettings) -> list[str]:
+def _returns(telemetry: pd.DataFrame, tokens: IntArray, settings: MeasureSettings) -> Finding:
     first, for_good = diminishing_interval(mean_gain(telemetry), settings.gain_threshold)
     rule = f"{settings.gain_threshold:g} nats a million tokens"
     if first is None:
-        return [f"Returns have not diminished: every interval still gains at least {rule}."]
+        return Finding(f"Returns have not diminished: every interval still gains at least {rule}.")
     text = (
         f"Returns diminish at interval {first} ({million(tokens[first])} tokens): there the best "
         f"loss so far falls by less than {rule} for the first time"
     )
     if for_good == first:
-        return [f"{text}, and from there on."]
+        return Finding(f"{text}, and from there on.")
     if for_good is None:
-        return [f"{text}, but not for good: the last interval gains more again."]
-    return [f"{text}, and for good from interval {for_good}."]
+        return Finding(f"{text}, but not for good: the last interval gains more again.")
+    return Finding(f"{text}, and for good from interval {for_good}.")
 
 
-def _spread(loss: FloatArray) -> list[str]:
+def _spread(loss: FloatArray) -> Finding:
     if len(loss) < 2:
-        return ["With one seed the variability between seeds is unknown."]
+        return Finding("With one seed the variability between seeds is unknown.")
     sd, mean = loss.std(axis=0, ddof=1), loss.mean(axis=0)
     best, most, last = int(best_interval(mean)), int(sd.argmax()), loss.shape[1] - 1
     places = [f"{_sd(sd, mean, last)} at the last interval"]
@@ -191,7 +216,7 @@ def _spread(loss: FloatArray) -> list[str]:
         places.insert(0, f"{_sd(sd, mean, best)} at the best interval")
     if most not in (best, last):
         places.append(f"{_sd(sd, mean, most)} at interval {most}, where it is largest")
-    return [f"Between seeds the SD of the loss is {joined(places)}."]
+    return Finding(f"Between seeds the SD of the loss is {joined(places)}.")
 
 
 def _sd(sd: FloatArray, mean: FloatArray, interval: int) -> str:
@@ -199,51 +224,27 @@ def _sd(sd: FloatArray, mean: FloatArray, interval: int) -> str:
     return f"{sd[interval]:.4f} nats ({share:.2f} % of the mean)"
 
 
-def _gap(telemetry: pd.DataFrame) -> list[str]:
-    gap = wide(telemetry, "generalisation_gap").mean(axis=0)
+def _gap(telemetry: pd.DataFrame, settings: MeasureSettings) -> list[Finding]:
+    gaps = wide(telemetry, "generalisation_gap")
+    gap = gaps.mean(axis=0)
     best = int(best_interval(wide(telemetry, "val_loss").mean(axis=0)))
     if not np.isfinite(gap[[best, -1]]).all():
         return []
+    ci = t_interval(gaps[:, -1], settings.confidence)
+    apa_text = f"{_interval_apa('gap at the last interval', ci, settings)}." if ci.n > 1 else ""
     if best == len(gap) - 1:
         side = "above" if gap[-1] > 0 else "below"
         return [
-            f"At the end the validation loss lies {abs(gap[-1]):.4f} nats {side} that of the "
-            "training sample."
+            Finding(
+                f"At the end the validation loss lies {abs(gap[-1]):.4f} nats {side} that of the "
+                "training sample.",
+                apa_text,
+            )
         ]
     return [
-        f"The generalisation gap (validation minus training sample) goes from {gap[best]:.4f} nats "
-        f"at the best interval to {gap[-1]:.4f} at the last."
+        Finding(
+            "The generalisation gap (validation minus training sample) goes from "
+            f"{gap[best]:.4f} nats at the best interval to {gap[-1]:.4f} at the last.",
+            apa_text,
+        )
     ]
-
-
-def _anova(anova: AnovaResults, n_seeds: int) -> list[str]:
-    if n_seeds < 2:
-        return [
-            "No analysis of variance: with one seed nothing tells an effect of the interval "
-            "from chance. Run at least two seeds, better six."
-        ]
-    sentences = list(anova.refusals)
-    for dv, rows in anova.table.groupby("dv", sort=False) if len(anova.table) else []:
-        parts = [_finding(row) for row in rows.to_dict("records")]
-        sentences.append(f"{DEPENDENT[str(dv)].capitalize()} {'; '.join(parts)}.")
-    return sentences
-
-
-def _finding(row: Mapping[Hashable, Any]) -> str:
-    first, last = str(row["intervals"]).split("..")
-    verb = "differs" if row["p_GG_corr"] < ALPHA else "does not differ significantly"
-    if row["with_interval_0"]:
-        return f"{verb} between intervals {first} to {last}: {apa(row)}"
-    return f"without interval 0 ({first} to {last}) it {verb}: {apa(row)}"
-
-
-def apa(row: Mapping[Hashable, Any]) -> str:
-    """As APA prints it, the degrees of freedom corrected by Greenhouse and Geisser's epsilon.
-
-    "F(2.84, 14.19) = 766.72, p < .001, ε = .142, η²G = .987".
-    """
-    return (
-        f"F({row['ddof1_GG']:.2f}, {row['ddof2_GG']:.2f}) = {number(row['F'], 2)}, "
-        f"{p_value(row['p_GG_corr'])}, {equals('ε', row['eps'])}, "
-        f"{equals('η²G', row['ng2'])}"
-    )

@@ -1,8 +1,12 @@
-"""Numbers as a person reads them: tokens in millions, p as APA writes it, lists with "and"."""
+"""Numbers as a person reads them: tokens in millions, p as APA writes it, lists with "and".
+
+And texts from files made safe to show: see `visible`.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -63,3 +67,35 @@ def joined(items: Iterable[object]) -> str:
 def span(low: float, high: float) -> str:
     """ "3" or "3 to 5"."""
     return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+
+
+def file_stem(name: str) -> str:
+    """`name` as part of a file name or an id: whatever is not safe in both becomes "_"."""
+    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "_"
+
+
+def visible(text: str) -> str:
+    """`text` with nothing in it that could hide or reorder its surroundings.
+
+    Control characters become their pictures (NUL is "␀"), direction overrides and other unseen
+    characters their names ("[U+202E]"), halves of surrogate pairs and noncharacters "\ufffd",
+    which HTML and UTF-8 would refuse. Line breaks and tabs stay.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSEEN.sub(lambda found: _shown(ord(found[0])), text)
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e007f]"
+)
+
+
+def _shown(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if 0xD800 <= code <= 0xDFFF or 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE:
+        return "\ufffd"
+    return f"[U+{code:04X}]"

@@ -70,5 +70,7 @@ def test_refused():
         residual_autocorrelation(frame(np.eye(2)))
     with pytest.raises(ValueError, match="takes at least 2"):
         residual_autocorrelation(frame(np.ones((1, 5))))
-    with pytest.raises(ValueError, match=r"missing or not finite in the \(seed, interval\) cells \(1, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"missing or not finite in the \(seed, interval\) cells \(1, 1\)"
+    ):
         residual_autocorrelation(frame(np.array([[1.0, 2, 3], [1, np.nan, 2]])))

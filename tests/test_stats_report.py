@@ -36,7 +36,7 @@ def study(tmp_path_factory):
 @pytest.fixture
 def without_figures(monkeypatch):
     """For tests of words and tables alone: drawing is most of the time of an analysis."""
-    monkeypatch.setattr(analysis, "_write_figures_and_report", lambda *_: None)
+    monkeypatch.setattr(analysis, "write_figures_and_report", lambda *_: None)
 
 
 def falling(condition, seed, rng):
@@ -54,7 +54,9 @@ def test_u_shape_is_told_as_one(study):
     assert f"lowest at interval {best} " in text
     assert f"{mean[best]:.4f} nats a token" in text
     assert "bought nothing" in text
-    assert "Loss differs between intervals 0 to 20: F(" in text
+    assert "The loss differs between intervals by more than the seeds disagree, with" in text
+    assert "Intervals 0 to 20: F(" in text
+    assert "; intervals 1 to 20: F(" in text
     assert "nan" not in text.lower()
 
 
@@ -81,11 +83,17 @@ def test_two_intervals_are_enough_for_a_verdict(tmp_path):
 
 
 @pytest.mark.slow
-def test_conditions_stand_side_by_side(tmp_path):
+def test_conditions_stand_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", {"loss": figures.loss_trajectories})
     folder = fake_run_folder(tmp_path / "run", conditions=("repeated", "fresh"), seeds=3)
     result = analyse(folder)
     assert any(sentence.startswith("fresh: ") for sentence in result.verdict)
     assert (folder / "figures" / "conditions.png").stat().st_size > 1000
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<b>repeated</b><ul>" in html  # the contents tell the conditions apart
+    ids = re.findall(r'id="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    assert {"verdict-0", "verdict-1", "table-fresh-seeds", "table-repeated-seeds"} <= set(ids)
 
 
 def test_published_values_stand_beside_a_paper_run(study):
@@ -117,9 +125,75 @@ def test_report_is_one_file_that_loads_nothing(study):
     folder, _ = study
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert len(html) < 900_000
-    assert not re.findall(r"""(?:src|href)\s*=\s*["']https?:""", html)
-    assert "<script src" not in html
-    assert html.count("<svg") + html.count("data:image/") >= 7
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:image/svg|#)""", html)
+    assert "http:" not in html.replace("http-equiv", "")
+    assert "https:" not in html
+    assert html.count("data:image/") >= 7
+
+
+def test_markdown_says_the_same_and_links_the_figures(study):
+    folder, result = study
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((figures/[^)]*)\)", text)
+    assert len(linked) >= 7
+    assert all((folder / path).is_file() for path in linked)
+    for name in re.findall(r"\]\(#([^)]*)\)", text):
+        assert f'<a id="{name}"></a>' in text
+    sentence = "The loss differs between intervals by more than the seeds disagree"
+    assert sentence in text
+    assert sentence in " ".join(result.verdict)
+
+
+def test_sections_stand_in_their_order(study):
+    html = (study[0] / "report.html").read_text(encoding="utf-8")
+    order = re.findall(r'<section id="([^"]*)"', html)
+    parts = ["verdict", "published", "figures", "tables", "planning", "robustness", "samples"]
+    assert order == [*(f"{name}-0" for name in parts), "method", "settings"]
+
+
+def test_latex_is_written_on_request(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", {})
+    folder = fake_run_folder(tmp_path / "run", seeds=2)
+    analyse(folder)
+    assert not list(folder.rglob("*.tex"))
+    analyse(folder, latex=True)
+    names = {path.stem for path in (folder / "tables").glob("*.tex")}
+    assert {"summary", "seeds", "anova", "sensitivity", "settings"} <= names
+    text = (folder / "tables" / "anova.tex").read_text(encoding="utf-8")
+    assert r"\toprule" in text
+    assert r"p\_GG\_corr" in text
+
+
+def test_blanks_have_a_reason(tmp_path, monkeypatch):
+    """Without runs/ step spikes are not known: an empty cell and a sentence, never "<NA>"."""
+    monkeypatch.setattr(figures, "FIGURES", {})
+    folder = fake_run_folder(tmp_path / "run", with_runs=False)
+    analyse(folder)
+    for name in ("report.html", "report.md", "tables/seeds.md", "tables/summary.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert not re.search(r"<NA>|&lt;NA&gt;|\bnan\b|\bNone\b", text), name
+    assert "not counted, which is not none" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_token_means_are_whole(study):
+    text = (study[0] / "report.md").read_text(encoding="utf-8")
+    table = text.split("| rule |")[1].split("\n\n")[0]
+    spent = [row.split(" | ")[3] for row in table.splitlines()[2:]]
+    assert len(spent) >= 5
+    assert all(re.fullmatch(r"[\d,]+", cell) for cell in spent)
+
+
+@pytest.mark.slow
+def test_condition_names_stay_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", {"loss": figures.loss_trajectories})
+    names = ("a b", "a_b")
+    folder = fake_run_folder(tmp_path / "run", conditions=names, seeds=2, with_runs=False)
+    analyse(folder)
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        f"{stem}.{kind}"
+        for stem in ("a_b-0-loss", "a_b-1-loss", "conditions")
+        for kind in ("png", "svg")
+    }
 
 
 def test_text_of_the_corpus_is_escaped(study):
@@ -127,6 +201,9 @@ def test_text_of_the_corpus_is_escaped(study):
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert "<b>Mia</b>" not in html
     assert "Tom &amp; &lt;b&gt;Mia&lt;/b&gt;" in html
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "<b>Mia</b>" not in text
+    assert r"\<b>Mia\</b>" in text
 
 
 @pytest.mark.slow
