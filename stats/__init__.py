@@ -5,13 +5,13 @@
 
 Reading order, each file importing only from those above it: wording, document, cells, csv_files,
 run_checks, io, measures, sensitivity, robustness, descriptives, matrix, stopping_rules, stopping,
-turn, variability, precision, planning, sphericity, partition, anova, rank_tests, simulated,
-levels, autocorrelation, bootstrap, effect_sizes, contrasts, best, effects, anova_verdict, verdict,
-published, condition, tables, html_style, html_page, markdown, latex, labels, plotting, heat_maps,
-figures, figures_of_estimates, report_texts, sections, report, outputs, analysis, cli. This package
-knows the files of a run folder and nothing of the code that wrote them. Figures are in
-`stats.figures`, `stats.heat_maps` and `stats.figures_of_estimates`, which are not imported here:
-matplotlib is slow to load.
+turn, variability, precision, answers, planning, sphericity, partition, anova, rank_tests,
+simulated, levels, autocorrelation, bootstrap, effect_sizes, contrasts, best, inference, effects,
+anova_verdict, verdict, published, condition, tables, html_style, html_page, markdown, latex,
+labels, plotting, heat_maps, figures, figures_of_estimates, drawings, report_texts, sections,
+report, outputs, analysis, cli. This package knows the files of a run folder and nothing of the
+code that wrote them. Figures are in `stats.figures`, `stats.heat_maps` and
+`stats.figures_of_estimates`, which are not imported here: matplotlib is slow to load.
 """
 
 from stats.analysis import Analysis, analyse

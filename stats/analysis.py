@@ -40,8 +40,9 @@ class Analysis:
         All conditions, a column `condition` first.
     published : DataFrame or None
         The published values beside this run's, for the preset "paper".
-    planning : dict of str -> DataFrame
-        The tables of `stats.planning.plan` that could be made, all conditions, `condition` first.
+    inference, planning, grids : dict of str -> DataFrame
+        The tables of `stats.inference.infer` and `stats.planning.plan` that could be made, and
+        those of `stats.sensitivity.sensitivity_grids`; all conditions, `condition` first.
     """
 
     verdict: list[str]
@@ -53,7 +54,9 @@ class Analysis:
     descriptives: pd.DataFrame
     sensitivity: pd.DataFrame
     published: pd.DataFrame | None = None
+    inference: dict[str, pd.DataFrame] = field(default_factory=dict)
     planning: dict[str, pd.DataFrame] = field(default_factory=dict)
+    grids: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def text(self) -> str:
         """Verdict, table of the intervals and the report's place, in lines of at most 100."""
@@ -128,7 +131,9 @@ def analyse(
         descriptives=_stack(conditions, [c.descriptives for c in conditions]),
         sensitivity=_stack(conditions, [c.sensitivity for c in conditions]),
         published=_stack_published(conditions),
-        planning=_stack_planning(conditions),
+        inference=_stack_tables(conditions, [c.inference.tables for c in conditions]),
+        planning=_stack_tables(conditions, [c.planning.tables for c in conditions]),
+        grids=_stack_tables(conditions, [c.grids for c in conditions]),
     )
     _write_tables(run, result, gain_per_cpu_hour(telemetry, run.timing))
     write_figures_and_report(run, conditions, telemetry, settings, latex)
@@ -151,12 +156,14 @@ def _stack_published(conditions: list[ConditionAnalysis]) -> pd.DataFrame | None
     return found[0] if found else None
 
 
-def _stack_planning(conditions: list[ConditionAnalysis]) -> dict[str, pd.DataFrame]:
-    names = dict.fromkeys(name for c in conditions for name in c.planning.tables)
+def _stack_tables(
+    conditions: list[ConditionAnalysis], tables: list[dict[str, pd.DataFrame]]
+) -> dict[str, pd.DataFrame]:
+    """The same for frames by name; a condition may lack some."""
     nothing = pd.DataFrame()
     return {
-        name: _stack(conditions, [c.planning.tables.get(name, nothing) for c in conditions])
-        for name in names
+        name: _stack(conditions, [found.get(name, nothing) for found in tables])
+        for name in dict.fromkeys(name for found in tables for name in found)
     }
 
 
@@ -167,7 +174,9 @@ def _write_tables(run: RunFolder, result: Analysis, cpu_time: pd.DataFrame) -> N
         "descriptives": result.descriptives,
         "sensitivity": result.sensitivity,
         "anova": result.anova,
+        **result.inference,
         **result.planning,
+        **{f"sensitivity_{name}": grid for name, grid in result.grids.items()},
         "published": result.published,
         "cpu_time": cpu_time,
     }

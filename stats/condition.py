@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from stats.answers import Answers
 from stats.descriptives import by_interval
 from stats.document import Finding
 from stats.effects import AnovaResults, analyses_of_variance, seed_table, sensitivity
+from stats.inference import infer
 from stats.io import RunFolder
 from stats.measures import MeasureSettings
-from stats.planning import Planning, plan
+from stats.planning import plan
 from stats.published import compare
+from stats.sensitivity import sensitivity_grids
 from stats.verdict import verdict
 
 DESCRIBED = (
@@ -35,7 +38,9 @@ class ConditionAnalysis:
     telemetry, descriptives, seeds, sensitivity, summary : DataFrame
     anova : AnovaResults
     verdict : list of Finding
-    planning : Planning
+    inference, planning : Answers
+    grids : dict of str -> DataFrame
+        Every verdict over a grid of its thresholds.
     published : DataFrame or None
         The published values beside this run's; of the first condition of the preset "paper".
     published_warning : str or None
@@ -50,7 +55,9 @@ class ConditionAnalysis:
     sensitivity: pd.DataFrame
     summary: pd.DataFrame
     verdict: list[Finding]
-    planning: Planning
+    inference: Answers
+    planning: Answers
+    grids: dict[str, pd.DataFrame]
     published: pd.DataFrame | None
     published_warning: str | None
 
@@ -66,6 +73,7 @@ def analyse_condition(
     descriptives.insert(0, "dv", descriptives.pop("dv"))
     seeds = seed_table(telemetry, settings)
     anova = analyses_of_variance(telemetry, settings)
+    inference = infer(telemetry, settings)
     published, warning = None, None
     # the fresh-data control and the like are not what was published: only the first condition is
     if preset(run) == "paper" and name == run.conditions[0]:
@@ -78,8 +86,10 @@ def analyse_condition(
         anova=anova,
         sensitivity=sensitivity(telemetry, settings),
         summary=_summary(name, telemetry),
-        verdict=verdict(telemetry, seeds, anova, settings),
+        verdict=verdict(telemetry, seeds, anova, settings, inference.tables.get("contrasts_best")),
+        inference=inference,
         planning=plan(telemetry, settings),
+        grids=sensitivity_grids(telemetry, settings, run.steps),
         published=published,
         published_warning=warning,
     )

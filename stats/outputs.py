@@ -52,16 +52,15 @@ def write_figures_and_report(
     """Draw every figure of every condition, and write the report that shows them."""
     # imported here: matplotlib costs most of a second that a refused folder need not pay
     from stats import figures, plotting, report
+    from stats.drawings import draw_all
     from stats.sections import Material
 
     folder = run.path / "figures"
     materials = []
     for condition, stem in zip(conditions, stems([c.name for c in conditions]), strict=True):
         drawn = {
-            name: write_figure(
-                folder, f"{stem}{name}", plotting.styled(draw, condition.telemetry, settings)
-            )
-            for name, draw in figures.FIGURES.items()
+            name: write_figure(folder, f"{stem}{name}", picture)
+            for name, picture in draw_all(condition, settings).items()
         }
         materials.append(Material(run, settings, condition, drawn, stem))
     comparison = None

@@ -7,12 +7,13 @@ Each table is a function of the library applied with the study's settings; where
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
+from stats.answers import Answers, answers, with_and_without_0
 from stats.matrix import Names
 from stats.measures import MeasureSettings
 from stats.precision import precision_curve
@@ -31,22 +32,14 @@ MOST_SIMULATIONS, LEAST_SIMULATIONS, LARGEST_WORK = 2000, 200, 40_000_000
 SIMULATION_SEED = 0  # one generator a condition: the same study gives the same table
 
 
-@dataclass(frozen=True)
-class Planning:
-    """`tables` by name, those that could be made; `refusals` say why others could not."""
-
-    tables: dict[str, pd.DataFrame]
-    refusals: tuple[str, ...]
-
-
-def plan(telemetry: pd.DataFrame, settings: MeasureSettings) -> Planning:
+def plan(telemetry: pd.DataFrame, settings: MeasureSettings) -> Answers:
     """The tables of one condition.
 
     The price of a million tokens is `settings.gain_threshold`: below it returns have diminished.
 
     Returns
     -------
-    Planning
+    Answers
         stopping (`by_setting`), stopping_held_out (`honest_means`), turn (`turn_errors`),
         variability, variance and intraclass (with and without interval 0), precision.
     """
@@ -73,11 +66,11 @@ def plan(telemetry: pd.DataFrame, settings: MeasureSettings) -> Planning:
         ),
         "variance": (
             "split of the variance",
-            lambda: _with_and_without_0(telemetry, variance_components),
+            lambda: with_and_without_0(telemetry, variance_components),
         ),
         "intraclass": (
             "intraclass correlation",
-            lambda: _with_and_without_0(telemetry, intraclass_correlations),
+            lambda: with_and_without_0(telemetry, intraclass_correlations),
         ),
         "precision": (
             "number of seeds needed",
@@ -89,23 +82,4 @@ def plan(telemetry: pd.DataFrame, settings: MeasureSettings) -> Planning:
             ),
         ),
     }
-    tables, refusals = {}, []
-    for name, (words, make) in makers.items():
-        try:
-            tables[name] = make()
-        except ValueError as error:
-            refusals.append(f"No {words}: {error}.")
-    return Planning(tables, tuple(refusals))
-
-
-def _with_and_without_0(
-    telemetry: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
-) -> pd.DataFrame:
-    """Interval 0, an untrained model, is most of the variance; with two intervals it stays."""
-    pieces = [make(telemetry).assign(with_interval_0=True)]
-    if telemetry["interval"].nunique() > 2:
-        trained = telemetry[telemetry["interval"] > 0]
-        pieces.append(make(trained).assign(with_interval_0=False))
-    table = pd.concat(pieces, ignore_index=True)
-    table.insert(0, "with_interval_0", table.pop("with_interval_0"))
-    return table
+    return answers(makers)

@@ -14,6 +14,7 @@ from stats import report_texts
 from stats.condition import ConditionAnalysis
 from stats.document import (
     Block,
+    Bullets,
     Findings,
     Heading,
     Paragraph,
@@ -24,11 +25,19 @@ from stats.document import (
 )
 from stats.io import RunFolder
 from stats.measures import MeasureSettings, best_interval
+from stats.robustness import robustness_sentences
 from stats.wording import million, unit_fraction
 
+FOLD_FROM = 15  # rows: a longer table of detail is closed until the reader opens it
 ANOVA_ROWS = (
     *("F", "ddof1", "ddof2", "p_unc", "eps", "p_GG_corr", "eps_HF", "p_HF_corr"),
     *("eps_lower_bound", "p_LB", "p_sign_flip", "ng2", "np2", "W_spher", "p_spher"),
+)
+
+# Shown together, in this order; other figures stand in the section whose numbers they show.
+OVERVIEW = (
+    *("loss", "perplexity", "generalisation_gap", "backslides", "volatility", "between_seeds"),
+    "marginal_gain",
 )
 
 
@@ -77,8 +86,16 @@ def published(material: Material) -> list[Block]:
 
 
 def pictures(material: Material) -> list[Block]:
-    """Every figure with what to look for in it."""
-    return [picture(name, svg, material.stem) for name, svg in material.figures.items()]
+    """The course of training, with what to look for in it."""
+    return [_drawn(material, name) for name in OVERVIEW if name in material.figures]
+
+
+def _drawn(material: Material, name: str) -> Picture:
+    return picture(name, material.figures[name], material.stem)
+
+
+def _drawn_if_any(material: Material, *names: str) -> list[Block]:
+    return [_drawn(material, name) for name in names if name in material.figures]
 
 
 def picture(name: str, svg: bytes, stem: str = "") -> Picture:
@@ -165,10 +182,25 @@ def _anova_cell(name: str, value: float) -> str:
     return "> .999" if 0.9995 <= value < 1 else unit_fraction(value)
 
 
+def differences(material: Material) -> list[Block]:
+    """Which intervals differ: contrasts, effect sizes, and the tests not to be trusted."""
+    inference = material.condition.inference
+    blocks = _drawn_if_any(material, "contrasts", "residual_correlation")
+    for name, (caption, note) in report_texts.INFERENCE.items():
+        if (table := inference.tables.get(name)) is None:
+            continue
+        shown = table[list(report_texts.INFERENCE_COLUMNS.get(name, table.columns))]
+        if name == "rank_tests":
+            note = str(table["warning"].iloc[0])
+        long = len(shown) > FOLD_FROM
+        blocks.append(Table(f"{material.stem}{name}", in_words(shown), caption, note, folded=long))
+    return blocks + [Paragraph(refusal, "note") for refusal in inference.refusals]
+
+
 def stopping(material: Material) -> list[Block]:
     """The tables that answer a question; the long ones are in the folder's tables/ alone."""
     planning = material.condition.planning
-    blocks: list[Block] = []
+    blocks = _drawn_if_any(material, "stopping", "precision")
     for name, caption in report_texts.PLANNING.items():
         table = planning.tables.get(name)
         if table is not None:
@@ -180,17 +212,20 @@ def stopping(material: Material) -> list[Block]:
 
 def robustness(material: Material) -> list[Block]:
     """Whether the verdict would be another with other thresholds."""
-    tried = material.condition.sensitivity
+    condition = material.condition
+    tried = condition.sensitivity
     tried = tried.assign(in_use=["in use" if used else "" for used in tried["in_use"]])
     never = tried["diminishing_first"].isna().any()
     return [
+        Bullets(tuple(robustness_sentences(condition.grids))),
+        *_drawn_if_any(material, "stable_phase", "backslides_by_tolerance"),
         Table(
             f"{material.stem}sensitivity",
             in_words(tried),
             "How the counts move with each threshold, the others as set. A verdict that holds in "
             "one row only is a verdict about the threshold.",
             "diminishing first is blank where returns do not diminish." if never else "",
-        )
+        ),
     ]
 
 
@@ -246,6 +281,7 @@ PARTS = (
     Part("published", "Published and this run", "Published", published),
     Part("figures", "Figures", "Figures", pictures),
     Part("tables", "Tables", "Tables", tables),
+    Part("differences", "Which intervals differ", "Differences", differences),
     Part("planning", "When to stop, and with how many seeds", "When to stop", stopping),
     Part("robustness", "How sure this is", "How sure", robustness),
     Part("samples", "Sample texts", "Samples", samples),

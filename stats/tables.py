@@ -62,7 +62,7 @@ def _exact_column(column: pd.Series) -> list[str]:
 
 def exact(value: object) -> str:
     """A cell of a CSV file."""
-    if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
+    if is_empty(value):
         return ""
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))

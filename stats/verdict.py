@@ -13,19 +13,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stats.anova_verdict import anova_findings
+from stats.anova_verdict import ALPHA, anova_findings
 from stats.descriptives import MeanInterval, rise_from_best, t_interval
 from stats.document import Finding
 from stats.effects import AnovaResults, mean_gain
 from stats.measures import MeasureSettings, best_interval, diminishing_interval, wide
-from stats.wording import count, joined, million, span
+from stats.wording import count, joined, million, p_value, span
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
 def verdict(
-    telemetry: pd.DataFrame, seeds: pd.DataFrame, anova: AnovaResults, settings: MeasureSettings
+    telemetry: pd.DataFrame,
+    seeds: pd.DataFrame,
+    anova: AnovaResults,
+    settings: MeasureSettings,
+    best: pd.DataFrame | None = None,
 ) -> list[Finding]:
     """Findings about one condition, most important first.
 
@@ -37,15 +41,19 @@ def verdict(
         `stats.effects.seed_table` of it.
     anova : AnovaResults
     settings : MeasureSettings
+    best : DataFrame, optional
+        `stats.best.best_contrasts` of it, whose p_flip says whether there is a rise; without it
+        (fewer than three seeds) the t interval does.
     """
     loss = wide(telemetry, "val_loss")
+    p_flip = None if best is None else float(best["p_flip"].iloc[-1])
     first_run = telemetry[telemetry["seed"] == telemetry["seed"].iloc[0]]
     tokens = first_run["tokens_seen"].to_numpy()
     epochs = first_run["epoch"].to_numpy(dtype=np.float64)
     return [
         _plan(loss, tokens),
         _best(loss, tokens, epochs, seeds),
-        _after_best(loss, tokens, settings),
+        _after_best(loss, tokens, settings, p_flip),
         _backslides(loss, seeds),
         _stability(loss, telemetry, settings),
         _returns(telemetry, tokens, settings),
@@ -83,7 +91,9 @@ def _best(loss: FloatArray, tokens: IntArray, epochs: FloatArray, seeds: pd.Data
     return Finding(f"{text} The seeds' own best intervals are {places}.", sd)
 
 
-def _after_best(loss: FloatArray, tokens: IntArray, settings: MeasureSettings) -> Finding:
+def _after_best(
+    loss: FloatArray, tokens: IntArray, settings: MeasureSettings, p_flip: float | None
+) -> Finding:
     mean = loss.mean(axis=0)
     best = int(best_interval(mean))
     last = len(mean) - 1
@@ -109,23 +119,25 @@ def _after_best(loss: FloatArray, tokens: IntArray, settings: MeasureSettings) -
         if len(set(chosen.tolist())) == 1
         else f"intervals {joined(sorted(set(chosen.tolist())))}"
     )
+    flips = "" if p_flip is None else f"; sign flips that choose again, {p_value(p_flip)}"
+    found = ci.mean > 0 and (ci.low > 0 if p_flip is None else p_flip < ALPHA)
     return Finding(
-        f"{text} {_rise(ci)}",
+        f"{text} {_rise(ci.mean, found)}",
         f"{_interval_apa('rise', ci, settings)}; best interval of a seed chosen by the other "
-        f"seeds: {how}.",
+        f"seeds: {how}{flips}.",
     )
 
 
-def _rise(ci: MeanInterval) -> str:
-    if ci.low > 0:
+def _rise(mean: float, found: bool) -> str:
+    if found:
         return (
-            f"From best to last it rises by {ci.mean:.4f} nats, more than the disagreement of the "
+            f"From best to last it rises by {mean:.4f} nats, more than the disagreement of the "
             "seeds explains."
         )
-    verb = "falls" if ci.mean < 0 else "rises"
+    verb = "falls" if mean < 0 else "rises"
     return (
         f"From the best, as the other seeds choose it, to the last interval it {verb} by "
-        f"{abs(ci.mean):.4f} nats; the seeds disagree too much to call that a rise."
+        f"{abs(mean):.4f} nats; the seeds disagree too much to call that a rise."
     )
 
 

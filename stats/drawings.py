@@ -1,0 +1,81 @@
+"""Every figure of one condition, drawn from what was computed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stats import figures_of_estimates as estimates
+from stats.condition import ConditionAnalysis
+from stats.figures import FIGURES
+from stats.heat_maps import residual_correlation, sensitivity_map
+from stats.measures import MeasureSettings, wide
+from stats.plotting import styled
+
+LEAST_SEEDS = 3  # a correlation from two seeds is 1 or -1
+LARGEST_MAP = 200  # intervals; more cells than that cannot be seen
+
+
+def draw_all(condition: ConditionAnalysis, settings: MeasureSettings) -> dict[str, Figure]:
+    """All figures that this condition has the numbers for, by name."""
+    drawn = {name: styled(draw, condition.telemetry, settings) for name, draw in FIGURES.items()}
+    for name, draw in _of_tables(condition).items():
+        drawn[name] = styled(draw)
+    return drawn
+
+
+def _of_tables(condition: ConditionAnalysis) -> dict[str, Callable[[], Figure]]:
+    inferred, planned = condition.inference.tables, condition.planning.tables
+    found: dict[str, Callable[[], Figure]] = {}
+    if "contrasts_adjacent" in inferred and len(inferred["contrasts_adjacent"]) <= LARGEST_MAP:
+        found["contrasts"] = lambda: estimates.contrasts_forest(inferred["contrasts_adjacent"])
+    loss = wide(condition.telemetry, "val_loss")
+    if (
+        len(loss) >= LEAST_SEEDS
+        and 2 < loss.shape[1] <= LARGEST_MAP
+        and (loss.std(axis=0) > 0).all()
+    ):
+        found["residual_correlation"] = lambda: residual_correlation(loss)
+    if "stopping" in planned:
+        found["stopping"] = lambda: estimates.stopping(
+            planned["stopping"], planned.get("stopping_held_out")
+        )
+    if "precision" in planned:
+        found["precision"] = lambda: estimates.precision(planned["precision"])
+    found["stable_phase"] = lambda: stable_phase_map(condition.grids["stable_phase"])
+    found["backslides_by_tolerance"] = lambda: counts_map(condition.grids)
+    return found
+
+
+def stable_phase_map(grid: pd.DataFrame) -> Figure:
+    """Seeds with a stable phase over the thresholds of one, a panel for each window."""
+    used = grid.loc[grid["in_use"], "volatility_of"].iloc[0]
+    return sensitivity_map(
+        grid[grid["volatility_of"] == used],
+        "stable_volatility",
+        "stable_run",
+        "seeds_with",
+        "volatility_window",
+        labels={
+            "stable_volatility": "largest volatility (fraction of the loss)",
+            "stable_run": "intervals in a row",
+            "seeds_with": "seeds with a stable phase",
+            "volatility_window": "window",
+        },
+    )
+
+
+def counts_map(grids: dict[str, pd.DataFrame]) -> Figure:
+    """Backslides of all seeds over the tolerance."""
+    return sensitivity_map(
+        grids["backslides"],
+        "backslide_tolerance",
+        None,
+        "backslides",
+        labels={
+            "backslide_tolerance": "tolerance (nats)",
+            "backslides": "backslides of all seeds",
+        },
+    )
