@@ -9,9 +9,11 @@ turn, variability, precision, answers, planning, sphericity, partition, anova, r
 simulated, levels, autocorrelation, bootstrap, effect_sizes, contrasts, best, inference, effects,
 anova_verdict, verdict, published, condition, tables, html_style, html_page, markdown, latex,
 labels, plotting, heat_maps, figures, figures_of_estimates, drawings, report_texts, sections,
-report, outputs, analysis, cli. This package knows the files of a run folder and nothing of the
-code that wrote them. Figures are in `stats.figures`, `stats.heat_maps` and
-`stats.figures_of_estimates`, which are not imported here: matplotlib is slow to load.
+report, outputs, analysis, two_samples, pairing, comparability, comparison_tables, comparison,
+comparison_verdict, comparison_report, anova_text, options, cli. This package knows the files of a
+run folder and nothing of the code that wrote them. Figures are in `stats.figures`,
+`stats.heat_maps` and `stats.figures_of_estimates`, which are not imported here: matplotlib is slow
+to load.
 """
 
 from stats.analysis import Analysis, analyse
@@ -19,6 +21,7 @@ from stats.anova import rm_anova, sign_flip_test
 from stats.autocorrelation import residual_autocorrelation
 from stats.best import best_contrasts
 from stats.bootstrap import bca_interval
+from stats.comparison import Comparison, compare
 from stats.contrasts import (
     adjacent_contrasts,
     holm,
@@ -45,6 +48,7 @@ from stats.variability import (
 
 __all__ = [
     "Analysis",
+    "Comparison",
     "CsvFileError",
     "MeasureSettings",
     "RunFolderError",
@@ -55,6 +59,7 @@ __all__ = [
     "best_contrasts",
     "between_seed_variability",
     "by_setting",
+    "compare",
     "friedman_test",
     "holm",
     "honest_means",

@@ -283,7 +283,7 @@ def comparison(
     frame : DataFrame
         study (two names), seed, interval, tokens_seen and `column`.
     differences : DataFrame
-        interval, tokens_seen, difference (first study minus second), low, high.
+        interval, tokens_seen, difference (second study minus first), low, high.
     column, ylabel, difference_label : str
     confidence : float
         Of the bands above; those below are taken as given.
@@ -332,6 +332,6 @@ def comparison(
     tokens_axis(below, frame, epoch=False)
     notes(above, lines)
     end_labels(above, labels)
-    notes(below, [(f"{names[0]} minus {names[1]}", DARK)])
+    notes(below, [(f"{names[1]} minus {names[0]}", DARK)])
     end_labels(below, [EndLabel(0.0, "equal", GREY)])
     return figure
