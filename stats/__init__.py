@@ -5,7 +5,7 @@
 
 Reading order, each file importing only from those above it: wording, document, cells, csv_files,
 run_checks, io, measures, sensitivity, robustness, descriptives, matrix, stopping_rules, stopping,
-turn, variability, precision, answers, planning, sphericity, partition, anova, rank_tests,
+turn, variability, precision, answers, planning, flips, sphericity, partition, anova, rank_tests,
 simulated, levels, autocorrelation, bootstrap, effect_sizes, contrasts, best, inference, effects,
 anova_verdict, verdict, published, condition, tables, html_style, html_page, markdown, latex,
 labels, plotting, heat_maps, figures, figures_of_estimates, drawings, report_texts, sections,

@@ -8,19 +8,17 @@ Here Greenhouse-Geisser always leads.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
 from stats.cells import Cells, FloatArray, read_cells
+from stats.flips import sign_patterns
 from stats.partition import Effect, Partition, mixed, one_way, two_way
 from stats.sphericity import greenhouse_geisser, huynh_feldt, mauchly
 
-MAX_EXACT_SUBJECTS = 16  # 2^15 sign patterns; beyond it they are drawn at random
-RANDOM_FLIPS = 20_000
 AT_ONCE = 2_000_000  # numbers, 16 MB: sign patterns and their profiles held at a time
 
 
@@ -193,26 +191,11 @@ def sign_flip_test(data: pd.DataFrame, dv: str, within: str, subject: str) -> fl
 def sign_flip_p(table: FloatArray) -> float:
     """p of `sign_flip_test` for (n, k)."""
     centred = table - table.mean(axis=1, keepdims=True)
-    threshold = float((centred.sum(axis=0) ** 2).sum()) * (
-        1 - 1e-12
-    )  # as extreme, but for rounding
+    observed = float((centred.sum(axis=0) ** 2).sum())
+    threshold = observed * (1 - 1e-12)  # as extreme, but for rounding
     as_extreme = patterns = 0
-    for signs in _sign_patterns(len(centred), max(1, AT_ONCE // max(table.shape))):
+    at_once = max(1, AT_ONCE // max(table.shape))
+    for signs in sign_patterns(len(centred), at_once, cells=table.size):
         as_extreme += int((((signs @ centred) ** 2).sum(axis=1) >= threshold).sum())
         patterns += len(signs)
     return as_extreme / patterns
-
-
-def _sign_patterns(n: int, at_once: int) -> Iterator[FloatArray]:
-    """Patterns of n signs, the observed one first, in blocks of at most `at_once`."""
-    if n <= MAX_EXACT_SUBJECTS:
-        # the first sign is fixed: a pattern and its negative give the same statistic
-        rest = itertools.product((1.0, -1.0), repeat=n - 1)
-        while block := list(itertools.islice(rest, at_once)):
-            yield np.insert(np.array(block), 0, 1.0, axis=1)
-        return
-    yield np.ones((1, n))
-    rng = np.random.default_rng(0)
-    for start in range(0, RANDOM_FLIPS, at_once):
-        count = min(at_once, RANDOM_FLIPS - start)
-        yield rng.choice((1, -1), size=(count, n)).astype(np.float64)

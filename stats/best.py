@@ -9,18 +9,17 @@ Shapes: S seeds, K intervals, P sign patterns.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stats.anova import MAX_EXACT_SUBJECTS, RANDOM_FLIPS
 from stats.bootstrap import NUMBERS_AT_ONCE, ROUNDING
 from stats.contrasts import contrast_table
 from stats.descriptives import rise_from_best
+from stats.flips import sign_patterns
 from stats.matrix import Names, seed_matrix
 from stats.measures import best_interval
 
@@ -110,7 +109,7 @@ def flip_test(
     negative, then every pattern of signs of the S centred profiles was as likely as what was seen,
     whatever the correlation between intervals. So the share of patterns with a statistic at least
     as large is a p value, exact also for a statistic that chooses an interval first. All 2^S
-    patterns are visited up to 16 seeds, else 20,000 drawn ones and the observed. Unlike in
+    patterns are visited up to 16 seeds, else drawn ones (`sign_patterns`). Unlike in
     `stats.anova.sign_flip_test` a pattern and its negative differ: turned over, a rise is a fall.
 
     Parameters
@@ -129,22 +128,9 @@ def flip_test(
     observed = statistic(centred)
     slack = 1e-9 * np.where(np.isfinite(observed), np.abs(observed), 0)  # equal but for rounding
     count, total = np.zeros(observed.shape), 0
-    for signs in _patterns(len(values), values.shape[1], rng):
+    at_once = max(1, NUMBERS_AT_ONCE // values.size)
+    for signs in sign_patterns(len(values), at_once, cells=values.size, both=True, rng=rng):
         flipped = statistic(signs[:, :, None] * centred)
         count += (flipped >= observed - slack).sum(axis=0)
         total += len(signs)
     return np.asarray(count / total)
-
-
-def _patterns(n: int, k: int, rng: np.random.Generator | None) -> Iterator[FloatArray]:
-    """Sign patterns (P, n) in chunks, the observed one among them."""
-    chunk = max(1, NUMBERS_AT_ONCE // (n * k))
-    if n <= MAX_EXACT_SUBJECTS:
-        patterns = itertools.product((1.0, -1.0), repeat=n)
-        while len(part := list(itertools.islice(patterns, chunk))):
-            yield np.array(part)
-        return
-    rng = rng or np.random.default_rng(0)
-    yield np.ones((1, n))
-    for start in range(0, RANDOM_FLIPS, chunk):
-        yield rng.choice((1.0, -1.0), size=(min(chunk, RANDOM_FLIPS - start), n))

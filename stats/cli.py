@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,15 @@ from stats.tables import csv_text
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 done, 1 failed while writing, 2 wrong input."""
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        # what Python flushes at its end must have somewhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(words: list[str]) -> int:
     if words[:1] == ["compare"]:
         return _compare(compare_parser(), words[1:])
     if words[:1] == ["anova"]:

@@ -17,7 +17,7 @@ from stats.anova_verdict import apa
 from stats.comparison import DESCRIPTIONS, Comparison
 from stats.comparison_tables import ALPHA
 from stats.document import Finding
-from stats.two_samples import MAX_EXACT_SEEDS
+from stats.flips import MAX_EXACT
 from stats.wording import count, equals, joined, million, number, p_value
 
 Row = Mapping[Hashable, Any]
@@ -192,7 +192,7 @@ def _trajectory(c: Comparison) -> list[Finding]:
     out += [Finding(text) for text in c.refusals]
     for row in c.sign_flip.to_dict("records")[-1:]:
         least = ""
-        if row["n"] <= MAX_EXACT_SEEDS:
+        if row["n"] <= MAX_EXACT:
             smallest = 2.0 ** (1 - row["n"])
             least = f"; with {count(row['n'], 'pair')} p cannot be below {number(smallest, 3)}"
         without = "" if row["with_interval_0"] else " after interval 0"

@@ -29,6 +29,7 @@ from stats.variability import (
 # Studies simulated for each number of seeds. Their cost grows with the number of cells: 2,000 up to
 # 20,000 cells, fewer (power_se in the table says how exact) beyond.
 MOST_SIMULATIONS, LEAST_SIMULATIONS, LARGEST_WORK = 2000, 200, 40_000_000
+SEEDS, FEW_SEEDS, MANY_CELLS = tuple(range(3, 21)), (3, 4, 6, 8, 12, 16, 20), 100_000
 SIMULATION_SEED = 0  # one generator a condition: the same study gives the same table
 
 
@@ -77,6 +78,7 @@ def plan(telemetry: pd.DataFrame, settings: MeasureSettings) -> Answers:
             lambda: precision_curve(
                 telemetry,
                 np.random.default_rng(SIMULATION_SEED),
+                SEEDS if len(telemetry) <= MANY_CELLS else FEW_SEEDS,
                 simulations=simulations,
                 confidence=settings.confidence,
             ),

@@ -7,19 +7,15 @@ only the n differences count.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
 from stats.effect_sizes import hedges_correction
+from stats.flips import sign_patterns
 
 FloatArray = NDArray[np.float64]
-MAX_EXACT_SEEDS = 16  # 2^15 sign patterns; beyond it they are drawn at random
-RANDOM_FLIPS = 20_000
 BLOCK = 2048  # sign patterns at once
 NO_SPREAD = 1e-12  # a standard error below this fraction of the values is rounding
 
@@ -142,7 +138,7 @@ def sign_flip_p(scores: FloatArray, *, together: bool = False) -> FloatArray:
     scores = np.asarray(scores, dtype=np.float64)
     observed = _flipped(np.ones((1, len(scores))), scores, together)[0]
     reached, total = np.zeros(observed.shape), 0
-    for signs in _sign_patterns(len(scores)):
+    for signs in sign_patterns(len(scores), BLOCK, cells=scores.size):
         statistic = _flipped(signs, scores, together)
         reached += (statistic >= observed * (1 - 1e-12)).sum(axis=0)
         total += len(signs)
@@ -152,19 +148,6 @@ def sign_flip_p(scores: FloatArray, *, together: bool = False) -> FloatArray:
 def _flipped(signs: FloatArray, scores: FloatArray, together: bool) -> FloatArray:
     squares = (signs @ scores) ** 2
     return np.asarray(squares.sum(axis=1, keepdims=True) if together else squares)
-
-
-def _sign_patterns(n: int) -> Iterator[FloatArray]:
-    """Blocks of patterns (P, n); the first sign is fixed, for a pattern's negative counts alike."""
-    if n <= MAX_EXACT_SEEDS:
-        patterns = itertools.product((1.0, -1.0), repeat=n - 1)
-        while block := list(itertools.islice(patterns, BLOCK)):
-            yield np.array([(1.0, *rest) for rest in block])
-        return
-    yield np.ones((1, n))
-    rng = np.random.default_rng(0)
-    for start in range(0, RANDOM_FLIPS, BLOCK):
-        yield rng.choice((1.0, -1.0), size=(min(BLOCK, RANDOM_FLIPS - start), n))
 
 
 def _checked(a: FloatArray, b: FloatArray, paired: bool) -> tuple[FloatArray, FloatArray]:

@@ -584,7 +584,6 @@ BUGS = {
     "Hedges with d.f. + 1": ("hedges_correction(df_sd)", "hedges_correction(df_sd + 1)"),
     "the smaller p of the two": ("np.maximum(p_low, p_high)", "np.minimum(p_low, p_high)"),
     "margins exchanged": ("difference + margin, error", "difference - margin, error"),
-    "the observed pattern missing": ("islice(patterns, BLOCK)", "islice(patterns, 1, BLOCK)"),
     "strictly greater": (">= observed * (1 - 1e-12)", "> observed * (1 + 1e-12)"),
 }  # fmt: skip
 CHECKS = (

@@ -167,7 +167,7 @@ def test_blocks_do_not_change_p(monkeypatch):
 def test_drawn_signs_by_the_definition():
     table = np.random.default_rng(6).standard_normal((18, 5)) + 0.2 * np.arange(5)
     centred = table - table.mean(axis=1, keepdims=True)
-    drawn = np.random.default_rng(0).choice((1, -1), size=(stats.anova.RANDOM_FLIPS, 18))
+    drawn = np.random.default_rng(0).choice((1, -1), size=(stats.flips.MOST_DRAWN, 18))
     statistic = ((np.vstack([np.ones(18), drawn]) @ centred) ** 2).sum(axis=1)
     assert sign_flip_test(long_format(table), **NAMES) == np.mean(
         statistic >= statistic[0] * (1 - 1e-12)
