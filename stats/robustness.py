@@ -81,8 +81,8 @@ def _counts(
     if (grid[column] == 0).all():
         return [f"There is no {word} at any of {span}."]
     most, least = int(grid[column].max()), int(grid[column].min())
-    reach = f"{count(most, word)}" if most == least else f"{count(most, word)} to {least}"
-    now = f"{int(used[column])} at the {used[threshold]:g}{unit} in use"
+    reach = count(most, word) if most == least else f"{least:,} to {count(most, word)}"
+    now = f"{int(used[column]):,} at the {used[threshold]:g}{unit} in use"
     seeds = f"{int(used['seeds_with'])} of {count(int(used['seeds']), 'seed')}"
     text = f"There are {reach} over {span}, {now} (in {seeds})"
     gone = grid[grid[column] == 0]

@@ -177,7 +177,7 @@ def _anova_cell(name: str, value: float) -> str:
         return f"{value:.0f}"
     if name == "F":
         return f"{value:,.2f}" if value < 1e6 else f"{value:.3g}"
-    if name.startswith("p_") and value < 0.001:
+    if name.startswith("p") and value < 0.001:
         return "< .001"
     return "> .999" if 0.9995 <= value < 1 else unit_fraction(value)
 
@@ -206,7 +206,10 @@ def stopping(material: Material) -> list[Block]:
         if table is not None:
             blank = "Errors are blank where every seed had turned already."
             note = blank if name == "turn" and table.isna().any(axis=None) else ""
-            blocks.append(Table(f"{material.stem}{name}", in_words(table), caption, note))
+            long = len(table) > FOLD_FROM
+            blocks.append(
+                Table(f"{material.stem}{name}", in_words(table), caption, note, folded=long)
+            )
     return blocks + [Paragraph(refusal, "note") for refusal in planning.refusals]
 
 
@@ -257,13 +260,20 @@ def samples(material: Material) -> list[Block]:
 
 
 def in_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """For readers: column names that can break, token counts without decimals."""
+    """For readers: names that can break, whole token counts, p as APA prints it."""
     whole = {
         name: frame[name].round().astype("Int64")
         for name in frame.columns
         if "tokens" in str(name) and pd.api.types.is_float_dtype(frame[name])
     }
-    return frame.assign(**whole).rename(columns=lambda name: str(name).replace("_", " "))
+    probabilities = {
+        name: [_anova_cell(str(name), p) if p == p else "" for p in frame[name]]
+        for name in frame.columns
+        if name == "p" or str(name).startswith("p_")
+    }
+    return frame.assign(**whole, **probabilities).rename(
+        columns=lambda name: str(name).replace("_", " ")
+    )
 
 
 @dataclass(frozen=True)
