@@ -24,8 +24,8 @@ def without_blocks(text: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that a web forge makes of a page's headings."""
-    found: set[str] = set()
+    """The anchors that a web forge makes of a page's headings, and those set by hand."""
+    found = set(re.findall(r'<a id="([^"]+)">', _read(page)))
     for title in re.findall(r"^#+ +(.+?) *#*$", without_blocks(_read(page)), flags=re.MULTILINE):
         shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()
         slug = re.sub(r"[^\w\- ]", "", shown).replace(" ", "-")
