@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,56 +12,43 @@ from hypothesis import strategies as st
 from tinyllama_np.corpus.text import (
     SEPARATOR,
     CorpusError,
-    read_stories,
+    SelectedStories,
+    occurs_in,
+    repeats,
+    select_stories,
     split_stories,
+    stories_of,
+    story_keys,
     without_stories,
 )
 
+PINNED = [11, 34, 39, 53, 67, 182, 190, 251, 306, 330, 366, 395]
 STORIES = [f"Story number {number} was told." for number in range(400)]
 
 
-def write(folder: Path, data: bytes, name: str = "text.txt") -> Path:
-    path = folder / name
-    path.write_bytes(data)
-    return path
+WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "ä", "é a"]), max_size=30)
 
 
-def test_stories_are_stripped_and_kept_in_order(tmp_path: Path) -> None:
-    first = write(tmp_path, b" One.\nTwo lines. \n<|endoftext|>\n\n<|endoftext|>Three.\n", "a.txt")
-    second = write(tmp_path, "Vier: \u00e4\u00f6\u00fc.".encode(), "b.txt")
-    assert read_stories([second, first]) == ["Vier: äöü.", "One.\nTwo lines.", "Three."]
+def old_split(stories: list[str], valid_fraction: float, seed: int) -> tuple[list[str], list[str]]:
+    """The split as it was first written, on the stories themselves: existing studies rest on it."""
+    position = {}
+    for story in stories:
+        digest = hashlib.sha256(f"{seed}\n{story}".encode()).digest()
+        position[story] = (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+    in_valid = {story for story, at in position.items() if at < valid_fraction}
+    if not in_valid:
+        in_valid = {min(position, key=lambda story: (position[story], story))}
+    elif len(in_valid) == len(position):
+        in_valid.remove(max(position, key=lambda story: (position[story], story)))
+    return (
+        [story for story in stories if story not in in_valid],
+        [story for story in stories if story in in_valid],
+    )
 
 
-def test_the_editor_that_saved_the_text_does_not_matter(tmp_path: Path) -> None:
-    unix = write(tmp_path, b"One.\nTwo.\n<|endoftext|>\nThree.", "unix.txt")
-    windows = write(tmp_path, b"\xef\xbb\xbfOne.\r\nTwo.\r\n<|endoftext|>\r\nThree.", "win.txt")
-    assert read_stories([windows]) == read_stories([unix]) == ["One.\nTwo.", "Three."]
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "holds no story"),
-        (b" \n<|endoftext|>\n ", "holds no story"),
-        (b"caf\xc3\xa9 caf\xe9.", r"not UTF-8: byte 0xe9 at offset 9;"),
-        ("Hi".encode("utf-16-le"), "NUL byte at offset 1: expected UTF-8"),
-    ],
-)
-def test_unusable_files_are_refused_in_one_line(tmp_path: Path, data: bytes, message: str) -> None:
-    path = write(tmp_path, data)
-    with pytest.raises(CorpusError, match=message) as error:
-        read_stories([path])
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"nowhere\.txt does not exist"):
-        read_stories([tmp_path / "nowhere.txt"])
-    with pytest.raises(CorpusError, match="is a folder"):
-        read_stories([tmp_path])
-    with pytest.raises(CorpusError, match="no text file given"):
-        read_stories([])
+def test_a_text_is_cut_into_its_stories() -> None:
+    text = f" One.\r\nTwo. {SEPARATOR}\n{SEPARATOR}Three.\r"
+    assert stories_of(text) == ["One.\nTwo.", "Three."]
 
 
 @given(
@@ -108,6 +96,93 @@ def test_training_stories_are_dropped_from_a_separate_validation_text() -> None:
         without_stories(["a"], ["a"])
 
 
-def test_a_separator_in_the_middle_of_a_line_separates(tmp_path: Path) -> None:
-    path = write(tmp_path, f"One.{SEPARATOR}Two.{SEPARATOR}".encode())
-    assert read_stories([path]) == ["One.", "Two."]
+@given(
+    st.lists(st.sampled_from(STORIES), min_size=1, max_size=40).filter(lambda s: len({*s}) > 1),
+    st.floats(0.001, 0.999),
+    st.integers(0, 5),
+)
+def test_the_split_is_that_of_existing_studies(
+    stories: list[str], fraction: float, seed: int
+) -> None:
+    assert split_stories(stories, fraction, seed) == old_split(stories, fraction, seed)
+
+
+def test_a_split_is_pinned() -> None:
+    """That of the 400 stories at seed 0: what a released version gave must stay."""
+    _, valid = split_stories(STORIES, 0.02, seed=0)
+    assert [int(story.split()[2]) for story in valid] == PINNED
+
+
+# ------------------------------------------------------------------- keys, duplicates and overlap
+
+
+def test_a_key_is_the_beginning_of_a_sha_256() -> None:
+    (key,) = story_keys(["Zoë."], seed=12).tolist()
+    digest = hashlib.sha256("12\nZoë.".encode()).digest()
+    assert key == [int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")]
+    assert story_keys([], seed=0).shape == (0, 2)
+
+
+def test_a_lone_surrogate_has_no_key() -> None:
+    with pytest.raises(CorpusError, match=r"lone surrogate '\\ud800'.*starts 'A "):
+        story_keys(["A \ud800."], seed=0)
+
+
+@given(WORDS, WORDS)
+def test_duplicates_and_overlap_are_those_of_the_texts(
+    stories: list[str], others: list[str]
+) -> None:
+    keys, other_keys = story_keys(stories, 0), story_keys(others, 0)
+    assert repeats(keys).tolist() == [story in stories[:i] for i, story in enumerate(stories)]
+    assert occurs_in(keys, other_keys).tolist() == [story in others for story in stories]
+
+
+def test_keys_that_differ_in_one_half_only_differ() -> None:
+    keys = np.array([[1, 2], [1, 3], [2, 2], [1, 2], [2**64 - 1, 2]], dtype=np.uint64)
+    assert repeats(keys).tolist() == [False, False, False, True, False]
+    assert occurs_in(keys[:2], keys[2:]).tolist() == [True, False]
+
+
+@given(WORDS.filter(lambda words: len(set(words)) > 1), st.floats(0.05, 0.95), st.booleans())
+def test_a_split_text_selects_each_story_once(
+    stories: list[str], fraction: float, deduplicate: bool
+) -> None:
+    train, valid = select_stories(
+        lambda: iter(stories), valid_fraction=fraction, deduplicate=deduplicate
+    )
+    assert not set(train) & set(valid)
+    for side, whole in zip((train, valid), old_split(stories, fraction, 0), strict=True):
+        assert list(side) == (list(dict.fromkeys(whole)) if deduplicate else whole)
+        assert list(side) == list(side)  # read anew each time
+        assert len(side) == len(list(side))
+        assert side.duplicates == len(whole) - len(set(whole))
+        assert side.duplicates_dropped == (side.duplicates if deduplicate else 0)
+        assert side.overlap == 0
+
+
+@given(WORDS, WORDS, st.booleans())
+def test_two_texts_select_what_is_not_in_both(
+    stories: list[str], others: list[str], deduplicate: bool
+) -> None:
+    def select() -> tuple[SelectedStories, SelectedStories]:
+        return select_stories(lambda: iter(stories), lambda: iter(others), deduplicate=deduplicate)
+
+    kept = [story for story in others if story not in stories]
+    if not kept:
+        with pytest.raises(CorpusError, match=f"all {len(others)} validation stories"):
+            select()
+        return
+    train, valid = select()
+    assert list(train) == (list(dict.fromkeys(stories)) if deduplicate else stories)
+    assert list(valid) == (list(dict.fromkeys(kept)) if deduplicate else kept)
+    assert (train.overlap, valid.overlap) == (0, len(others) - len(kept))
+    assert train.duplicates == len(stories) - len(set(stories))
+    assert valid.duplicates == len(kept) - len(set(kept))
+
+
+@pytest.mark.parametrize("later", [["a", "b"], ["a", "b", "c", "d"]])
+def test_a_text_that_changes_while_it_is_read_is_noticed(later: list[str]) -> None:
+    texts = [["a", "b", "c"], later]
+    train, _ = select_stories(lambda: iter(texts.pop(0)), lambda: iter(["e"]))
+    with pytest.raises(CorpusError, match=f"has {len(later)} stories now and had 3"):
+        list(train)

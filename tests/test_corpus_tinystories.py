@@ -883,7 +883,7 @@ def test_the_printed_command_is_one_that_a_study_takes(command, tmp_path):
     import shlex
 
     from tinyllama_np.commands import study
-    from tinyllama_np.corpus.text import read_stories
+    from tinyllama_np.corpus.sources import read_stories
 
     commands = argparse.ArgumentParser().add_subparsers()
     study.add_parser(commands)

@@ -198,7 +198,7 @@ def refuses(make, *parts):
         ({"num_key_value_heads": 3}, ["num_key_value_heads=3", "num_attention_heads=4"]),
         ({"num_key_value_heads": 8}, ["num_key_value_heads=8", "num_attention_heads=4"]),
         ({"hidden_size": 12}, ["hidden_size=12", "num_attention_heads=4", "odd head size 3"]),
-        ({"vocab_size": 65537}, ["vocab_size=65537", "65536"]),
+        ({"vocab_size": 2**24 + 1}, ["vocab_size=16777217", "16777216"]),
         ({"vocab_size": 1}, ["vocab_size=1", "at least 2"]),
         *(
             ({name: 0}, [f"{name}=0", "at least 1"])
@@ -281,7 +281,7 @@ def test_training_that_cannot_be(changes, parts):
 
 
 def test_limits_are_allowed():
-    ModelConfig(vocab_size=65536)
+    ModelConfig(vocab_size=2**24)
     ModelConfig(vocab_size=2, hidden_size=2, num_attention_heads=1, num_key_value_heads=1)
     TrainConfig(
         budget_tokens=4096,

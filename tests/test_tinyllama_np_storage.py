@@ -53,6 +53,33 @@ def test_data_is_on_the_disk_before_the_name_changes(tmp_path, monkeypatch):
     assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
 
 
+def test_a_finished_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    (tmp_path / "made").write_bytes(b"new")
+    (tmp_path / "final").write_bytes(b"old")
+    seen = []
+
+    def record(name, real):
+        def call(*arguments):
+            seen.append((name, (tmp_path / "final").read_bytes()))
+            return real(*arguments)
+
+        return call
+
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(storage.os, name, record(name, getattr(os, name)))
+    storage.publish_file(tmp_path / "made", tmp_path / "final")
+    assert seen == [("fsync", b"old"), ("replace", b"old"), ("fsync", b"new")]
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"final": b"new"}
+
+
+def test_a_file_is_added_to_and_cut(tmp_path):
+    path = tmp_path / "folder" / "file"
+    for piece in (b"abc", b"", b"def"):
+        storage.append_bytes(path, piece)
+    storage.cut_file(path, 4)
+    assert path.read_bytes() == b"abcd"
+
+
 def test_text_keeps_its_line_ends_and_is_utf_8(tmp_path):
     path = tmp_path / "text"
     storage.write_text_atomic(path, "é\r\nb\n")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
+import gzip
 import io
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from tiny_study import (
     InlineExecutor,
     make_study,
     run_bytes,
+    stories,
     tiny_config,
     tree,
     write_text,
@@ -24,8 +29,12 @@ from tiny_study import (
 
 from tinyllama_np import Condition, ConfigError, StudyConfig, study
 from tinyllama_np.checkpoint import checkpoint_folders, load_model
+from tinyllama_np.corpus.shards import ShardStore
 from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.corpus.tokens import write_token_file
+from tinyllama_np.storage import FolderInUseError, sole_owner
 from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs, run_study
+from tinyllama_np.train import train_run
 
 FRESH = Condition("fresh", {"train_tokens": 900})
 DEEP = Condition("deep-3", {"num_hidden_layers": 3, "learning_rate": 0.003, "intervals": 4})
@@ -108,6 +117,123 @@ def test_a_validation_text_of_its_own(tmp_path):
     assert found["config"]["corpus"]["valid_files"][0][0] == "b.txt"
 
 
+def of_texts(files, **corpus):
+    texts = Texts(tuple(files))
+    config = tiny_config(train_tokens=None)
+    corpus = dataclasses.replace(config.corpus, **corpus)
+    return dataclasses.replace(config, corpus=texts.describe(corpus)), texts
+
+
+def data_of(folder, files, workers=1, say=lambda line: None, **corpus):
+    """The token files and the tokenizer of a study of these files."""
+    prepare_study(*of_texts(files, **corpus), folder, say, workers=workers)
+    found = tree(folder)
+    return {name: found[name] for name in found if name != "study.json"}
+
+
+def test_the_format_of_the_text_and_the_workers_do_not_show(tmp_path):
+    plain = write_text(tmp_path / "a.txt")
+    lines = [json.dumps({"story": story}) + "\n" for story in stories()]
+    (tmp_path / "a.jsonl").write_text("".join(lines[:70]), encoding="utf-8")
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress("".join(lines[70:]).encode()))
+    parts = (tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz")
+    expected = data_of(tmp_path / "plain", [plain])
+    assert data_of(tmp_path / "json", parts, workers=3, text_field="story") == expected
+
+
+def test_duplicates_are_counted_and_left_out_on_request(tmp_path):
+    once, again = write_text(tmp_path / "a.txt"), write_text(tmp_path / "b.txt", 80)
+    said, records = [], {}
+    for name, deduplicate in (("kept", False), ("left-out", True)):
+        data = data_of(tmp_path / name, [once, again], say=said.append, deduplicate=deduplicate)
+        records[name] = [json.loads(data[f"data/{side}.json"]) for side in ("train", "valid")]
+    for name, dropped in (("kept", 0), ("left-out", 80)):
+        assert sum(record["duplicates"] for record in records[name]) == 80
+        assert sum(record["duplicates_dropped"] for record in records[name]) == dropped
+        assert sum(record["stories"] for record in records[name]) == 280 - dropped
+        assert [record["overlap"] for record in records[name]] == [0, 0]
+    notices = [line for line in said if "occurred before" in line]
+    assert [line.split(": ")[1] for line in notices[::2]] == [
+        "kept (--deduplicate leaves them out)",
+        "left out",
+    ]
+    left_out, once_only = tree(tmp_path / "left-out"), data_of(tmp_path / "once", [once])
+    for name in ("tokenizer.json", "data/train.bin", "data/valid.bin"):
+        assert left_out[name] == once_only[name]
+
+
+def test_a_study_from_before_these_settings_is_the_same_study(tmp_path):
+    out = make_study(tmp_path)
+    values = json.loads((out / "study.json").read_text())
+    for name in ("text_field", "deduplicate"):
+        del values["config"]["corpus"][name]
+    (out / "study.json").write_text(json.dumps(values))
+    make_study(tmp_path)
+    config, texts = of_texts([tmp_path / "text.txt"], deduplicate=True)
+    with pytest.raises(ConfigError, match="deduplicate is false there and true here"):
+        prepare_study(config, texts, out, lambda line: None)
+
+
+class Killed(BaseException):
+    """What a kill is to the code: nothing is cleaned up behind it."""
+
+
+def test_a_process_that_was_killed_while_it_encoded_is_taken_over(tmp_path, monkeypatch):
+    text = write_text(tmp_path / "a.txt")
+    expected = data_of(tmp_path / "expected", [text])
+    monkeypatch.setattr(study, "write_token_file", partial(write_token_file, shard_characters=999))
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        append = ShardStore.append
+        patch.setattr(
+            ShardStore,
+            "append",
+            lambda self, *shard: killed() if len(self.shards) == 5 else append(self, *shard),
+        )
+        patch.setattr(study, "shutil", SimpleNamespace(rmtree=lambda folder: None))
+        with pytest.raises(Killed):
+            data_of(tmp_path / "new", [text])
+    staging = tmp_path / ".new.partial"
+    for foreign in (staging / "samples", staging / "data" / ".old.bin.partial"):
+        foreign.mkdir()  # of another version, say
+        (foreign / "file").write_text("x")
+    (staging / "data" / "notes").write_text("x")
+    taken_over = []
+    keep = ShardStore.keep
+    monkeypatch.setattr(
+        ShardStore, "keep", lambda self, count: (taken_over.append(count), keep(self, count))
+    )
+    assert data_of(tmp_path / "new", [text]) == expected
+    assert taken_over == [0, 5]  # of valid.bin, which was finished and is made again; of train.bin
+    assert not staging.exists()
+
+
+def test_two_processes_do_not_make_the_same_study(tmp_path):
+    (tmp_path / ".study.partial").mkdir()
+    before = tree(tmp_path)
+    with sole_owner(tmp_path / ".study.partial"), pytest.raises(FolderInUseError, match="in use"):
+        make_study(tmp_path)
+    left = {*tree(tmp_path)} - {*before}
+    assert left == {".study.partial/.lock", "text.txt"}
+    make_study(tmp_path)  # the other one was killed
+    assert not (tmp_path / ".study.partial").exists()
+
+
+def test_a_disk_that_fills_leaves_no_study(tmp_path, monkeypatch):
+    config, texts = of_texts([write_text(tmp_path / "text.txt")])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tinyllama_np.storage._write", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*valid\.bin"):
+        prepare_study(config, texts, tmp_path / "study", lambda line: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
 # -------------------------------------------------------------------------------- what is refused
 
 
@@ -183,6 +309,16 @@ def test_damaged_data_is_not_trained_on(tmp_path):
         stream.write(b"\x05")
     with pytest.raises(CorpusError, match="SHA-256"):
         make_study(tmp_path)
+
+
+def test_data_made_with_another_tokenizer_is_not_trained_on(tmp_path):
+    out = make_study(tmp_path)
+    other = make_study(tmp_path / "other", tiny_config(model={"vocab_size": 281}))
+    shutil.copy(other / "tokenizer.json", out / "tokenizer.json")
+    with pytest.raises(CorpusError, match=r"train\.bin was written with tokenizer"):
+        make_study(tmp_path)
+    with pytest.raises(CorpusError, match=r"train\.bin was written with tokenizer"):
+        train_run(run_jobs(tiny_config(), out)[0])
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"config": 3}', "{}"])

@@ -42,6 +42,7 @@ __all__ = [
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 BACKENDS = ("numba", "numpy")
 MATMULS = ("numba", "blas")
+MAX_VOCAB_SIZE = 1 << 24  # far above any in use: a typing error, not a plan
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,8 @@ class ModelConfig:
                 f"hidden_size={d} / num_attention_heads={h} gives the odd head size "
                 f"{self.head_size}; rotary embedding turns pairs: choose an even quotient"
             )
-        if self.vocab_size > 65536:
-            raise ConfigError(
-                f"vocab_size={self.vocab_size} must be at most 65536: tokens are stored in 16 bits"
-            )
+        if self.vocab_size > MAX_VOCAB_SIZE:
+            raise ConfigError(f"vocab_size={self.vocab_size} must be at most {MAX_VOCAB_SIZE}")
 
     @property
     def head_size(self) -> int:
@@ -312,7 +311,8 @@ class CorpusConfig:
 
     `files` and `valid_files` hold (base name, SHA-256) pairs. Without files the embedded
     generator writes `synthetic_stories` stories from `synthetic_seed`. Without `valid_files` the
-    share `valid_fraction` of the stories is kept for validation.
+    share `valid_fraction` of the stories is kept for validation. `text_field` is the field of JSON
+    lines and the column of parquet files; with `deduplicate` only the first of equal stories stays.
     """
 
     files: tuple[tuple[str, str], ...] = ()
@@ -320,6 +320,8 @@ class CorpusConfig:
     synthetic_stories: int = 4000
     synthetic_seed: int = 0
     valid_fraction: float = 0.1
+    text_field: str = "text"
+    deduplicate: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)

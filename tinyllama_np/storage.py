@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY_SUFFIX = ".partial"
 
@@ -23,7 +24,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
         with open(temporary, "wb") as stream:
-            stream.write(data)
+            _write(stream, data)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
@@ -39,9 +40,32 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 def append_text(path: Path, text: str) -> None:
     """Add UTF-8 `text` to the end of the file `path`, made with its folder if it is not there."""
+    append_bytes(path, text.encode("utf-8"))
+
+
+def append_bytes(path: Path, data: bytes) -> None:
+    """Add `data` to the end of the file `path`, made with its folder if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab") as stream:
-        stream.write(text.encode("utf-8"))
+        _write(stream, data)
+
+
+def cut_file(path: Path, length: int) -> None:
+    """Keep the first `length` bytes of the file."""
+    with open(path, "r+b") as stream:
+        stream.truncate(length)
+
+
+def publish_file(temporary: Path, final: Path) -> None:
+    """Give a finished file its name in one step; a file of that name is replaced."""
+    flush_file(temporary)
+    os.replace(temporary, final)
+    flush_folder(final.parent)
+
+
+def _write(stream: BinaryIO, data: bytes) -> None:
+    """Every byte that is written goes through here: where a test lets the disk be full."""
+    stream.write(data)
 
 
 def flush_file(path: Path) -> None:

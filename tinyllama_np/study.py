@@ -6,24 +6,33 @@ The parent learns of their progress from the files they write, which works acros
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tinyllama_np.config import ConfigError, CorpusConfig, StudyConfig
+from tinyllama_np.corpus.sources import iter_stories, open_source
 from tinyllama_np.corpus.synthetic import generate_stories
-from tinyllama_np.corpus.text import CorpusError, read_stories, split_stories, without_stories
-from tinyllama_np.corpus.tokens import open_token_file, write_token_file
+from tinyllama_np.corpus.text import CorpusError, SelectedStories, select_stories
+from tinyllama_np.corpus.tokens import open_token_file, unfinished, write_token_file
 from tinyllama_np.parameters import parameter_count
-from tinyllama_np.storage import TEMPORARY_SUFFIX, flush_folder, sha256_file, write_text_atomic
+from tinyllama_np.storage import (
+    TEMPORARY_SUFFIX,
+    flush_folder,
+    sha256_file,
+    sole_owner,
+    write_text_atomic,
+)
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
 from tinyllama_np.train import FAILED, STOPPED, RunJob, run_folder, train_run
 from tokenizer import Tokenizer
@@ -40,22 +49,15 @@ class Texts:
 
     def describe(self, corpus: CorpusConfig) -> CorpusConfig:
         """`corpus` with base name and SHA-256 of the files."""
-        return CorpusConfig(
-            files=_identify(self.files),
-            valid_files=_identify(self.valid_files),
-            synthetic_stories=corpus.synthetic_stories,
-            synthetic_seed=corpus.synthetic_seed,
-            valid_fraction=corpus.valid_fraction,
+        return dataclasses.replace(
+            corpus, files=_identify(self.files), valid_files=_identify(self.valid_files)
         )
 
 
 def _identify(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
-    try:
-        return tuple((path.name, sha256_file(path)) for path in paths)
-    except OSError as error:
-        raise CorpusError(
-            f"text file {error.filename} cannot be read: {error.strerror}; name a text file"
-        ) from None
+    for path in paths:
+        open_source(path).close()  # its messages say what is wrong with a path
+    return tuple((path.name, sha256_file(path)) for path in paths)
 
 
 def versions() -> dict[str, str]:
@@ -73,11 +75,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say) -> None:
+def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, workers: int = 1) -> None:
     """Make the folder of a study: tokenizer, token files and study.json; or find it made already.
 
     Everything is built in a folder beside `out` first, so that a text that cannot serve leaves
-    nothing behind.
+    nothing behind. Where a process was killed while it encoded the text, its finished part is
+    taken over.
+
+    Parameters
+    ----------
+    config : StudyConfig
+        Its `corpus` describes `texts`.
+    texts : Texts
+    out : Path
+    say : callable
+        Called with a line at each stage, and with what was found in the text.
+    workers : int
+        Threads that encode the text; nothing that is written depends on it.
 
     Raises
     ------
@@ -85,13 +99,16 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say) -> Non
         If `out` holds another study or something else.
     CorpusError
         If the text cannot serve.
+    FolderInUseError
+        If another process makes the same study.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file; name a folder for the study")
     if (out / "study.json").exists():
         _check_same_study(config, out)
-        open_token_file(out / "data" / "train.bin")
-        open_token_file(out / "data" / "valid.bin")
+        tokenizer_sha256 = sha256_file(out / "tokenizer.json")
+        for name in ("train.bin", "valid.bin"):
+            open_token_file(out / "data" / name, tokenizer_sha256)
         return
     if out.exists() and any(out.iterdir()):
         raise ConfigError(
@@ -99,23 +116,39 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say) -> Non
         )
     staging = out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
     new_parents = [parent for parent in staging.parents if not parent.exists()]
-    if staging.exists():
-        shutil.rmtree(staging)
+    owned = False
     try:
-        _build(config, texts, staging, say)
+        staging.mkdir(parents=True, exist_ok=True)
+        with sole_owner(staging):
+            owned = True
+            _keep_only_shards(staging)
+            _build(config, texts, staging, say, workers)
+        (staging / ".lock").unlink()
         out.mkdir(parents=True, exist_ok=True)
         out.rmdir()  # an empty folder gives way to the new one
         staging.rename(out)
         flush_folder(out.parent)
     finally:
-        if staging.exists():
+        if owned and staging.exists():
             shutil.rmtree(staging)
         for parent in new_parents:
             with suppress(OSError):  # not empty: the study is in it
                 parent.rmdir()
 
 
-def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
+def _keep_only_shards(staging: Path) -> None:
+    """Of what a killed process left, keep what encoding can take over, and nothing else."""
+    data = staging / "data"
+    kept = {staging / ".lock", data, unfinished(data / "train.bin"), unfinished(data / "valid.bin")}
+    there = [*staging.iterdir(), *(data.iterdir() if data.is_dir() else ())]
+    for path in set(there) - kept:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: int) -> None:
     train, valid = _stories(config.corpus, texts, say)
     say(f"training the tokenizer ({config.model.vocab_size} tokens) on {len(train):,} stories")
     tokenizer = _train_tokenizer(train, config.model.vocab_size)
@@ -125,8 +158,9 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
     most = max((n for n in limits if n is not None), default=0)
     limit = None if None in limits else most
     data = folder / "data"
-    ring = write_token_file(data / "train.bin", train, tokenizer, max_tokens=limit)
-    held_out = write_token_file(data / "valid.bin", valid, tokenizer)
+    # The small file first: after a kill, the large one goes on from its last shard.
+    held_out = write_token_file(data / "valid.bin", valid, tokenizer, workers=workers)
+    ring = write_token_file(data / "train.bin", train, tokenizer, max_tokens=limit, workers=workers)
     if ring.tokens < most:
         raise ConfigError(
             f"train_tokens={most} exceeds the {ring.tokens} tokens of the training text; "
@@ -167,11 +201,13 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say) -> None:
     )
 
 
-def _train_tokenizer(stories: Sequence[str], vocab_size: int) -> Tokenizer:
+def _train_tokenizer(stories: Iterable[str], vocab_size: int) -> Tokenizer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of too little text: an error here
         try:
             tokenizer = Tokenizer.train(stories, vocab_size)
+        except CorpusError:  # the text could not be read again
+            raise
         except ValueError as error:
             raise ConfigError(str(error)) from None
     if tokenizer.vocab_size < vocab_size:  # the model would generate ids that stand for nothing
@@ -182,24 +218,37 @@ def _train_tokenizer(stories: Sequence[str], vocab_size: int) -> Tokenizer:
     return tokenizer
 
 
-def _stories(corpus: CorpusConfig, texts: Texts, say: Say) -> tuple[list[str], list[str]]:
+def _stories(
+    corpus: CorpusConfig, texts: Texts, say: Say
+) -> tuple[SelectedStories, SelectedStories]:
     if texts.files:
-        stories = read_stories(texts.files)
+        read: Callable[[], Iterator[str]] = partial(iter_stories, texts.files, corpus.text_field)
     else:
         say(f"writing {corpus.synthetic_stories:,} stories (the embedded corpus)")
         stories = generate_stories(corpus.synthetic_stories, corpus.synthetic_seed)
-    if not texts.valid_files:
-        return split_stories(stories, corpus.valid_fraction, seed=0)
-    valid, dropped = without_stories(stories, read_stories(texts.valid_files))
-    if dropped:
-        say(f"{dropped:,} validation stories left out: they stand in the training text too")
-    return stories, valid
+        read = partial(iter, stories)
+    train, valid = select_stories(
+        read,
+        partial(iter_stories, texts.valid_files, corpus.text_field) if texts.valid_files else None,
+        valid_fraction=corpus.valid_fraction,
+        seed=0,
+        deduplicate=corpus.deduplicate,
+    )
+    if valid.overlap:
+        say(f"{valid.overlap:,} validation stories left out: they stand in the training text too")
+    for name, side in (("training", train), ("validation", valid)):
+        if side.duplicates:
+            done = "left out" if corpus.deduplicate else "kept (--deduplicate leaves them out)"
+            say(f"{side.duplicates:,} {name} stories occurred before in that text: {done}")
+    return train, valid
 
 
 def _check_same_study(config: StudyConfig, out: Path) -> None:
     path = out / "study.json"
     try:
         there = json.loads(path.read_text(encoding="utf-8"))["config"]
+        later = {"text_field": CorpusConfig.text_field, "deduplicate": CorpusConfig.deduplicate}
+        there = {**there, "corpus": {**later, **there["corpus"]}}  # studies made before these
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); name another folder") from None
     differences = [

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyllama_np.backend import get_backend
 from tinyllama_np.checkpoint import (
@@ -28,7 +27,7 @@ from tinyllama_np.checkpoint import (
 )
 from tinyllama_np.config import ModelConfig, TrainConfig
 from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
-from tinyllama_np.corpus.tokens import open_token_file
+from tinyllama_np.corpus.tokens import TokenArray, open_token_file
 from tinyllama_np.evaluate import Evaluation, evaluate
 from tinyllama_np.generate import generate
 from tinyllama_np.interrupts import StopSignals
@@ -42,6 +41,7 @@ from tinyllama_np.storage import (
     flush_file,
     remove_folder,
     remove_leftovers,
+    sha256_file,
     write_text_atomic,
 )
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS, TIMING_COLUMNS, CsvLog
@@ -78,14 +78,12 @@ def run_folder(study_folder: Path, condition: str, seed: int) -> Path:
     return study_folder / "runs" / condition / f"seed-{seed}"
 
 
-def training_ring(
-    tokens: IntArray, train_tokens: int | None, end_of_text: int
-) -> NDArray[np.uint16]:
+def training_ring(tokens: IntArray, train_tokens: int | None, end_of_text: int) -> TokenArray:
     """The first `train_tokens` tokens (all if None), closed by an end of text.
 
     So a condition with fewer unique tokens trains on what a study of its own would have.
     """
-    ring: NDArray[np.uint16] = np.array(tokens[:train_tokens], dtype=np.uint16)
+    ring: TokenArray = np.array(tokens[:train_tokens])
     ring[-1] = end_of_text
     return ring
 
@@ -140,12 +138,16 @@ class _Run:
         remove_leftovers(self.checkpoints)
 
         data = job.study_folder / "data"
-        self.tokenizer = Tokenizer.load(job.study_folder / "tokenizer.json")
+        tokenizer_path = job.study_folder / "tokenizer.json"
+        self.tokenizer = Tokenizer.load(tokenizer_path)
+        made_with = sha256_file(tokenizer_path)
         self.byte_lengths = self.tokenizer.token_byte_lengths()
         ring = training_ring(
-            open_token_file(data / "train.bin").tokens, t.train_tokens, self.tokenizer.end_of_text
+            open_token_file(data / "train.bin", made_with).tokens,
+            t.train_tokens,
+            self.tokenizer.end_of_text,
         )
-        valid = open_token_file(data / "valid.bin").tokens
+        valid = open_token_file(data / "valid.bin", made_with).tokens
         self.ring_tokens = len(ring)
         data_seed = t.seed if t.data_seed is None else t.data_seed
         self.batches = BatchSource(ring, t.batch_size, t.sequence_length, data_seed)

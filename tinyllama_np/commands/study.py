@@ -23,6 +23,7 @@ from tinyllama_np.commands.options import (
     with_settings,
 )
 from tinyllama_np.config import ConfigError, StudyConfig
+from tinyllama_np.corpus.sources import expand_sources
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.interrupts import StopSignals, worker_started
 from tinyllama_np.lanes import default_threads
@@ -52,22 +53,29 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="study folder (runs/PRESET)")
     parser.add_argument(
         "--corpus",
-        type=Path,
         nargs="+",
         default=[],
         metavar="FILE",
-        help="training text, stories separated by <|endoftext|> (embedded stories)",
+        help="training text: files, folders or patterns; plain text with <|endoftext|> between "
+        "stories, .jsonl, both also .gz, .parquet (embedded stories)",
     )
     parser.add_argument(
         "--valid",
-        type=Path,
         nargs="+",
         default=[],
         metavar="FILE",
-        help="validation text (a share of the corpus's stories)",
+        help="validation text, likewise (a share of the corpus's stories)",
     )
     parser.add_argument(
         "--valid-fraction", type=float, metavar="X", help="that share, without --valid (0.1)"
+    )
+    parser.add_argument(
+        "--text-field", metavar="NAME", help="field of .jsonl, column of .parquet (text)"
+    )
+    parser.add_argument(
+        "--deduplicate",
+        action="store_true",
+        help="leave out stories that occurred before (they are counted and kept)",
     )
     parser.add_argument(
         "--stories", type=int, metavar="N", help="embedded stories, without --corpus (paper 12000)"
@@ -107,6 +115,10 @@ def study_config(arguments: argparse.Namespace, texts: Texts) -> StudyConfig:
         corpus = dataclasses.replace(corpus, valid_fraction=arguments.valid_fraction)
     if arguments.stories is not None:
         corpus = dataclasses.replace(corpus, synthetic_stories=arguments.stories)
+    if arguments.text_field is not None:
+        corpus = dataclasses.replace(corpus, text_field=arguments.text_field)
+    if arguments.deduplicate:
+        corpus = dataclasses.replace(corpus, deduplicate=True)
     config = dataclasses.replace(config, corpus=texts.describe(corpus))
     if arguments.seeds is not None:
         config = dataclasses.replace(config, seeds=parse_seeds(arguments.seeds))
@@ -125,11 +137,11 @@ def run(arguments: argparse.Namespace) -> int:
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} {value} must be at least 1")
         limit = None if arguments.time_limit is None else parse_duration(arguments.time_limit)
-        texts = Texts(tuple(arguments.corpus), tuple(arguments.valid))
+        texts = Texts(expand_sources(arguments.corpus), expand_sources(arguments.valid))
         config = study_config(arguments, texts)
         out = arguments.out or Path("runs") / config.preset
-        prepare_study(config, texts, out, say)
-    except (ConfigError, CorpusError) as error:
+        prepare_study(config, texts, out, say, workers=default_threads())
+    except (ConfigError, CorpusError, FolderInUseError) as error:
         return complain(error)
     except OSError as error:
         return complain(f"{error.filename or 'the study'}: {error.strerror or error}")

@@ -1,77 +1,64 @@
-"""The token file: stories as one row of uint16 on disk, with a record beside it.
+"""From stories to the token file: encoded in parallel, resumable, whole or not there.
 
-`train.bin` is the tokens, little-endian, nothing else. `train.json` records what they are: counts,
-SHA-256 of the file and of the tokenizer. Opening verifies the first against the second, so a run
-never trains on a damaged or mixed-up file.
+The file's format is in `record.py`, its making in pieces in `shards.py`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinyllama_np.corpus.text import SEPARATOR, CorpusError
-from tinyllama_np.storage import sha256_bytes, sha256_file, write_atomic
+from tinyllama_np.corpus.record import (
+    DTYPES,
+    TokenArray,
+    TokenFile,
+    TokenFileInfo,
+    dtype_name,
+    info_path,
+    open_token_file,
+    write_info,
+)
+from tinyllama_np.corpus.shards import (
+    SHARD_CHARACTERS,
+    ShardStore,
+    StoryTokenizer,
+    described,
+    encode_shard,
+    encoded_shard,
+    map_in_order,
+    sha256_text,
+    shard_texts,
+)
+from tinyllama_np.corpus.text import CorpusError, SelectedStories
+from tinyllama_np.storage import (
+    TEMPORARY_SUFFIX,
+    FolderInUseError,
+    publish_file,
+    sha256_file,
+    sole_owner,
+)
 
-MAX_VOCAB_SIZE = 65_536  # what a uint16 can name
-FILE_DTYPE = np.dtype("<u2")  # the byte order is part of the format, whatever the machine
-
-TokenArray = NDArray[np.uint16]
-
-
-class StoryTokenizer(Protocol):
-    """What this file needs of a tokenizer; `tokenizer.Tokenizer` has it."""
-
-    @property
-    def vocab_size(self) -> int: ...
-    @property
-    def end_of_text(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    def encode_array(self, text: str) -> NDArray[Any]: ...
-    def token_byte_lengths(self) -> NDArray[Any]: ...
-
-
-@dataclass(frozen=True)
-class TokenFileInfo:
-    """The record beside a token file.
-
-    `tokens` counts every token, `<|endoftext|>` included; `stories` counts the latter.
-    `text_bytes` is the UTF-8 length of the text that the tokens stand for, specials left out.
-    `sha256` is that of the `.bin`; `dtype` is always "uint16" (little-endian).
-    """
-
-    tokens: int
-    stories: int
-    text_bytes: int
-    vocab_size: int
-    dtype: str
-    sha256: str
-    tokenizer_sha256: str
-
-
-@dataclass(frozen=True)
-class TokenFile:
-    """An open token file: `tokens` is a read-only memory map of shape (U,), uint16."""
-
-    path: Path
-    tokens: TokenArray
-    info: TokenFileInfo
-
-
-def info_path(path: Path) -> Path:
-    """Where the record of a token file lies: `train.json` for `train.bin`."""
-    return path.with_suffix(".json")
+__all__ = [
+    "StoryTokenizer",
+    "TokenArray",
+    "TokenFile",
+    "TokenFileInfo",
+    "encode_stories",
+    "info_path",
+    "open_token_file",
+    "unfinished",
+    "write_token_file",
+]
 
 
 def encode_stories(
-    stories: Sequence[str], tokenizer: StoryTokenizer, max_tokens: int | None = None
+    stories: Iterable[str], tokenizer: StoryTokenizer, max_tokens: int | None = None
 ) -> TokenArray:
     """Tokens of `stories`, each followed by end-of-text.
 
@@ -81,154 +68,204 @@ def encode_stories(
 
     Returns
     -------
-    tokens : ndarray of shape (U,), uint16
+    tokens : ndarray of shape (U,), uint16; uint32 for a vocabulary of more than 65,536
 
     Raises
     ------
     CorpusError
-        A vocabulary that uint16 cannot hold; a story with the separator inside; a token outside
-        the vocabulary; a text that has fewer tokens than `max_tokens`.
+        A story with the separator inside; a token outside the vocabulary; a text that has fewer
+        tokens than `max_tokens`.
     ValueError
         `max_tokens` below 2.
     """
-    if tokenizer.vocab_size > MAX_VOCAB_SIZE:
-        raise CorpusError(
-            f"vocab_size={tokenizer.vocab_size} does not fit the uint16 token file: "
-            f"expected at most {MAX_VOCAB_SIZE}; train a smaller tokenizer"
-        )
-    if max_tokens is not None and max_tokens < 2:
-        raise ValueError(f"max_tokens={max_tokens}: expected at least 2 (a token and its end)")
+    _check_limit(max_tokens)
     pieces: list[TokenArray] = []
     total = 0
-    for story in stories:
+    for text in shard_texts(stories):
+        pieces.append(encode_shard(text, tokenizer))
+        total += pieces[-1].size
         if max_tokens is not None and total >= max_tokens:
             break
-        pieces.append(_encode_story(story, tokenizer))
-        total += pieces[-1].size
+    _check_total(total, max_tokens)
+    return _cut(np.concatenate(pieces), max_tokens, tokenizer)
+
+
+def _check_limit(max_tokens: int | None) -> None:
+    if max_tokens is not None and max_tokens < 2:
+        raise ValueError(f"max_tokens={max_tokens}: expected at least 2 (a token and its end)")
+
+
+def _check_total(total: int, max_tokens: int | None) -> None:
     if max_tokens is not None and total < max_tokens:
         raise CorpusError(
             f"the text has {total} tokens and {max_tokens} were asked for: "
             f"give more text or ask for at most {total}"
         )
-    if not pieces:
+    if total == 0:
         raise CorpusError("no stories to encode: the text is empty")
-    tokens = np.concatenate(pieces)[:max_tokens]
+
+
+def _cut(tokens: TokenArray, length: int | None, tokenizer: StoryTokenizer) -> TokenArray:
+    """The first `length` tokens, closed by an end-of-text."""
+    if length is None:
+        return tokens
+    tokens = tokens[:length].copy()
     tokens[-1] = tokenizer.end_of_text
     return tokens
 
 
-def _encode_story(story: str, tokenizer: StoryTokenizer) -> TokenArray:
-    if SEPARATOR in story:
-        raise CorpusError(
-            f"a story holds {SEPARATOR}: split the text there (starts {story[:30]!r})"
-        )
-    ids = tokenizer.encode_array(story)
-    # Before the cast: uint16 would fold a larger id onto a valid one.
-    if ids.size and not 0 <= ids.min() <= ids.max() < tokenizer.vocab_size:
-        raise CorpusError(
-            f"token {ids.max()} is outside the tokenizer's vocabulary of {tokenizer.vocab_size}"
-        )
-    return np.append(ids, tokenizer.end_of_text).astype(np.uint16)
-
-
 def write_token_file(
     path: Path,
-    stories: Sequence[str],
+    stories: Iterable[str],
     tokenizer: StoryTokenizer,
     max_tokens: int | None = None,
+    *,
+    workers: int = 1,
+    shard_characters: int = SHARD_CHARACTERS,
 ) -> TokenFileInfo:
     """Write `encode_stories(stories, tokenizer, max_tokens)` to `path`, and its record beside it.
 
-    Each of the two files appears whole or not at all, the tokens first: after a power cut between
-    them the record is missing or does not match, and `open_token_file` says so.
-    """
-    tokens = encode_stories(stories, tokenizer, max_tokens)
-    data = tokens.astype(FILE_DTYPE).tobytes()
-    # end-of-text stands for no text, whatever the tokenizer calls its length
-    is_text = tokens != tokenizer.end_of_text
-    info = TokenFileInfo(
-        tokens=int(tokens.size),
-        stories=int(tokens.size - np.count_nonzero(is_text)),
-        text_bytes=int(tokenizer.token_byte_lengths()[tokens[is_text]].sum(dtype=np.int64)),
-        vocab_size=tokenizer.vocab_size,
-        dtype="uint16",
-        sha256=sha256_bytes(data),
-        tokenizer_sha256=tokenizer.sha256,
-    )
-    write_atomic(path, data)
-    write_atomic(info_path(path), (json.dumps(asdict(info), indent=2) + "\n").encode())
-    return info
+    The stories are read once and encoded in shards; memory holds a few shards, whatever the size
+    of the text. Each of the two files appears whole or not at all, the tokens first: after a power
+    cut between them the record is missing or does not match, and `open_token_file` says so.
 
-
-def open_token_file(path: Path, tokenizer_sha256: str | None = None) -> TokenFile:
-    """Open a token file read-only and verify it against its record.
+    A call that is killed leaves its finished shards in a hidden folder beside `path`. The same
+    call continues with those that are whole and still stand for the same stories, and gives the
+    same bytes; one that fails removes them.
 
     Parameters
     ----------
     path : Path
-        The `.bin`.
-    tokenizer_sha256 : str, optional
-        When given, the file must have been written with this tokenizer.
+    stories : iterable of str
+        Of `SelectedStories`, the counts of duplicates and overlap go into the record.
+    tokenizer : StoryTokenizer
+    max_tokens : int, optional
+    workers : int
+        Threads that encode; the bytes do not depend on it.
+    shard_characters : int
+        Length of a shard; neither do they depend on this.
 
     Raises
     ------
-    CorpusError
-        A missing or damaged file or record; a size, SHA-256 or tokenizer that differs from the
-        record; a token outside the vocabulary.
+    CorpusError, ValueError
+        As `encode_stories`.
+    FolderInUseError
+        If another process writes this file now.
+    OSError
+        If the disk does not take it, with the file's name.
+
+    Examples
+    --------
+    Token files of one's own, from a folder of any size:
+
+    >>> read = partial(iter_stories, expand_sources(["stories"]))  # doctest: +SKIP
+    >>> train, valid = select_stories(read, deduplicate=True)  # doctest: +SKIP
+    >>> tokenizer = Tokenizer.train(train, vocab_size=4096)  # doctest: +SKIP
+    >>> write_token_file(Path("train.bin"), train, tokenizer, workers=2)  # doctest: +SKIP
+    >>> write_token_file(Path("valid.bin"), valid, tokenizer, workers=2)  # doctest: +SKIP
     """
     path = Path(path)
-    info = _read_info(info_path(path))
+    _check_limit(max_tokens)
+    if workers < 1 or shard_characters < 1:
+        raise ValueError(
+            f"workers={workers}, shard_characters={shard_characters}: expected at least 1 of each"
+        )
+    folder = unfinished(path)
     try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise CorpusError(f"token file {path} cannot be read: {error.strerror}") from None
-    expected = info.tokens * FILE_DTYPE.itemsize
-    if size != expected:
-        raise CorpusError(
-            f"token file {path} has {size} bytes and its record says {expected} "
-            f"({info.tokens} tokens): write it again from the text"
-        )
-    if (found := sha256_file(path)) != info.sha256:
-        raise CorpusError(
-            f"token file {path} has SHA-256 {found[:12]} and its record says "
-            f"{info.sha256[:12]}: write it again from the text"
-        )
-    if tokenizer_sha256 is not None and tokenizer_sha256 != info.tokenizer_sha256:
-        raise CorpusError(
-            f"token file {path} was written with tokenizer {info.tokenizer_sha256[:12]}, not "
-            f"{tokenizer_sha256[:12]}: use that tokenizer or write the file again"
-        )
-    tokens = np.memmap(path, dtype=FILE_DTYPE, mode="r", shape=(info.tokens,))
-    if (largest := int(tokens.max())) >= info.vocab_size:
-        raise CorpusError(
-            f"token file {path} holds token {largest}, outside its vocabulary of "
-            f"{info.vocab_size}: write it again from the text"
-        )
-    return TokenFile(path, tokens, info)
-
-
-def _read_info(path: Path) -> TokenFileInfo:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CorpusError(
-            f"record {path} of the token file cannot be read: {error.strerror}"
-        ) from None
-    except ValueError:  # not UTF-8 or not JSON
-        raise CorpusError(f"record {path} of the token file is not JSON: write it again") from None
-    kinds = {field.name: int if field.type == "int" else str for field in fields(TokenFileInfo)}
-    if not isinstance(record, dict):
-        raise CorpusError(f"record {path} of the token file is not a JSON object: write it again")
-    for name, kind in kinds.items():
-        if type(record.get(name)) is not kind:
-            raise CorpusError(
-                f"record {path} of the token file has {name}={record.get(name)!r}, expected "
-                f"{'an integer' if kind is int else 'a string'}: write it again"
-            )
-    info = TokenFileInfo(**{name: record[name] for name in kinds})
-    if info.dtype != "uint16" or info.tokens < 1:
-        raise CorpusError(
-            f"record {path} of the token file has dtype={info.dtype!r}, tokens={info.tokens}: "
-            "expected 'uint16' and at least 1; write it again"
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        with sole_owner(folder):
+            texts = shard_texts(stories, shard_characters)
+            info = _write(path, folder, texts, stories, tokenizer, max_tokens, workers)
+    except FolderInUseError:
+        raise
+    except Exception as error:  # a kill leaves the folder, and so does Ctrl-C
+        if folder.exists():
+            shutil.rmtree(folder)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+    shutil.rmtree(folder)
     return info
+
+
+def unfinished(path: Path) -> Path:
+    """The folder of the finished shards of a token file that is not finished."""
+    return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+
+
+def _write(
+    path: Path,
+    folder: Path,
+    texts: Iterator[str],
+    stories: Iterable[str],
+    tokenizer: StoryTokenizer,
+    max_tokens: int | None,
+    workers: int,
+) -> TokenFileInfo:
+    dtype = dtype_name(tokenizer.vocab_size)
+    purpose = {"tokenizer_sha256": tokenizer.sha256, "dtype": dtype}
+    store = ShardStore(folder, purpose, DTYPES[dtype].itemsize)
+    _encode(store, texts, tokenizer, max_tokens, workers)
+    _check_total(store.tokens, max_tokens)
+    info = TokenFileInfo(
+        tokens=store.tokens,
+        stories=sum(shard.stories for shard in store.shards),
+        text_bytes=sum(shard.text_bytes for shard in store.shards),
+        vocab_size=tokenizer.vocab_size,
+        dtype=dtype,
+        sha256=sha256_file(store.tokens_path),
+        tokenizer_sha256=tokenizer.sha256,
+        **_counts(stories),
+    )
+    publish_file(store.tokens_path, path)
+    write_info(path, info)
+    return info
+
+
+def _counts(stories: Iterable[str]) -> dict[str, int]:
+    """What is known of the text that the stories were taken from."""
+    if not isinstance(stories, SelectedStories):
+        return {}
+    return {
+        "duplicates": stories.duplicates,
+        "duplicates_dropped": stories.duplicates_dropped,
+        "overlap": stories.overlap,
+    }
+
+
+def _encode(
+    store: ShardStore,
+    texts: Iterator[str],
+    tokenizer: StoryTokenizer,
+    max_tokens: int | None,
+    workers: int,
+) -> None:
+    """Bring the store to all shards of the text, or to `max_tokens` tokens."""
+    texts = _after_finished(store, texts, max_tokens)
+    if store.tokens == max_tokens:
+        return
+    encoded = map_in_order(partial(encoded_shard, tokenizer=tokenizer), texts, workers)
+    with closing(encoded):
+        for shard, tokens in encoded:
+            left = None if max_tokens is None else max_tokens - store.tokens
+            if left is not None and shard.tokens > left:
+                tokens = _cut(tokens, left, tokenizer)
+                shard = described(tokens, tokenizer, text_sha256="")
+            store.append(shard, tokens)
+            if shard.tokens == left:
+                return
+
+
+def _after_finished(
+    store: ShardStore, texts: Iterator[str], max_tokens: int | None
+) -> Iterator[str]:
+    """The texts that are not in the store yet; what the store has of other texts is dropped."""
+    total = 0
+    for number, shard in enumerate(store.shards):
+        text = next(texts, None)
+        total += shard.tokens
+        too_many = max_tokens is not None and total > max_tokens
+        if text is None or sha256_text(text) != shard.text_sha256 or too_many:
+            store.keep(number)
+            return texts if text is None else chain([text], texts)
+    return texts
