@@ -135,6 +135,7 @@ def test_only_shape_of_the_published_size() -> None:
     assert parameter_count(other) == parameter_count(MODEL) == 4_262_144
 
 
+@pytest.mark.slow
 def test_loss_at_the_start() -> None:
     tokens = np.random.default_rng(0).integers(0, MODEL.vocab_size, (2, 257))
     losses = [

@@ -103,6 +103,7 @@ def test_spread_of_the_quick_study(quick):
     assert (sd[2], sd[10]) == pytest.approx((early, turn), rel=0.2)
 
 
+@pytest.mark.slow
 def test_seeds_needed_for_the_quick_study(quick):
     large, small, none = (
         precision_curve(quick, np.random.default_rng(0), rise=rise, simulations=20_000)

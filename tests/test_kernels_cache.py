@@ -408,6 +408,7 @@ def use_kernels(cache_folder, **settings):
     return finish(start(cache_folder, **settings))
 
 
+@pytest.mark.slow
 def test_compiled_kernels_survive_between_processes(tmp_path):
     first, second = use_kernels(tmp_path), use_kernels(tmp_path)
     assert (first["hits"], first["misses"]) == (0, 4)

@@ -66,6 +66,7 @@ def test_two_way_agrees_with_pingouin_and_the_definitions(n, a, b, seed):
     compare(out.to_dict("records")[:3], theirs, ((values - values.mean()) ** 2).sum(), n - 1)
 
 
+@pytest.mark.slow
 @drawn
 @given(st.integers(2, 12), st.integers(2, 4), st.integers(2, 5), st.integers(0, 10_000))
 def test_agrees_with_statsmodels(n, a, b, seed):
@@ -286,6 +287,7 @@ def test_a_wrong_column_does_not_fill_the_memory():
     refused(r"\(0, 0\.14\d*\).* and 8996992 more", frame)
 
 
+@pytest.mark.slow
 def test_a_thousand_subjects_at_a_thousand_levels():
     table = np.random.default_rng(0).standard_normal((1000, 1000))
     frame = mixed_frame(table, np.zeros(1000, dtype=int))

@@ -152,6 +152,7 @@ def test_sections_stand_in_their_order(study):
     assert order == [*(f"{name}-0" for name in parts), "method", "settings"]
 
 
+@pytest.mark.slow
 def test_latex_is_written_on_request(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FIGURES", {})
     folder = fake_run_folder(tmp_path / "run", seeds=2)
@@ -165,6 +166,7 @@ def test_latex_is_written_on_request(tmp_path, monkeypatch):
     assert r"p\_GG\_corr" in text
 
 
+@pytest.mark.slow
 def test_blanks_have_a_reason(tmp_path, monkeypatch):
     """Without runs/ step spikes are not known: an empty cell and a sentence, never "<NA>"."""
     monkeypatch.setattr(figures, "FIGURES", {})

@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from stats import replay
 from stats.effects import seed_table
@@ -40,6 +41,7 @@ def rows(seeds=S, intervals=K):
     )
 
 
+@pytest.mark.slow
 def test_measures_of_all_seeds_at_once_are_those_of_each_alone():
     frame = rows()
     together = add_measures(frame, SETTINGS)
