@@ -83,7 +83,7 @@ def test_too_little_text_is_a_warning_line(folder, capsys):
         (["encode", "text.txt", "--tokenizer", "nowhere.json"], "nowhere.json: no such file"),
         (["encode", "text.txt", "--tokenizer", "text.txt"], "text.txt: not JSON"),
         (["decode", "text.txt"], "text.txt: 'Tom' is not a token id"),
-        (["decode", "ids.txt"], "token id 9999 must be from 0 to 257"),
+        (["decode", "ids.txt"], "token id 9999 must be a whole number from 0 to 257"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, arguments, message):
@@ -105,7 +105,7 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, arguments, messag
     ("arguments", "message"),
     [
         (["train", "text.txt", "--vocab-size", "256"], "'256' must be a whole number from 257"),
-        (["train", "text.txt", "--vocab-size", "65537"], "to 65536"),
+        (["train", "text.txt", "--vocab-size", "16777217"], "to 16777216"),
         (["train", "text.txt", "--vocab-size", "many"], "'many' must be a whole number"),
         (["train"], "required: TEXT"),
         ([], "required: COMMAND"),

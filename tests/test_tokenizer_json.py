@@ -1,10 +1,8 @@
 """`tokenizer.json` means the same to Hugging Face and tiktoken; other files are refused."""
 
 import json
-import os
 import unicodedata
 import warnings
-from pathlib import Path
 
 import pytest
 
@@ -56,19 +54,6 @@ def test_tokenizers_library_splits_every_kind_of_character_alike(tok):
     assert len(characters) > 8000
     text = "".join(f"a{c}a{c} {c}1{c}'{c}a\n" for c in characters)
     assert hf.encode(text).ids == tok.encode(text)
-
-
-def test_real_text_gives_the_same_ids():
-    tokenizers = pytest.importorskip("tokenizers")
-    folder = os.environ.get("TINYLLAMA_REAL_TEXT")
-    if not folder:
-        pytest.skip("TINYLLAMA_REAL_TEXT does not name the folder of train.txt and valid.txt")
-    train, valid = (
-        (Path(folder) / name).read_bytes()[:600_000].decode(errors="ignore")
-        for name in ("train.txt", "valid.txt")
-    )
-    tok = Tokenizer.train([train], vocab_size=2048)
-    assert_same(tokenizers.Tokenizer.from_str(tok.to_json()), tok, valid)
 
 
 def test_file_written_by_the_tokenizers_library_is_read(tok):
@@ -132,7 +117,7 @@ def test_text_of_the_file_is_known():
 
 
 def load(text):
-    return Tokenizer(read_tokenizer_json(text))
+    return Tokenizer(**read_tokenizer_json(text))
 
 
 def change(*path, to):
@@ -151,50 +136,123 @@ def rename_token(content):
     vocab["extra"] = vocab.pop(END_OF_TEXT)
 
 
-def swap_bytes(content):
-    vocab = content["model"]["vocab"]
-    vocab["a"], vocab["b"] = vocab["b"], vocab["a"]
+def add_tokens(*tokens):
+    """Return a change: more added tokens, as (content, id, normalized)."""
+
+    def apply(content):
+        content["added_tokens"] += [
+            {
+                "id": token_id,
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": normalized,
+                "special": True,
+            }
+            for token, token_id, normalized in tokens
+        ]
+
+    return apply
+
+
+def no_merges(content):
+    content["model"]["merges"] = []
+
+
+def double_merge(content):
+    content["model"]["merges"].append(content["model"]["merges"][0])
+
+
+def merge_before_its_parts(content):
+    content["model"]["merges"].reverse()
+
+
+def only_dead_pairs(content):
+    """XZ is merged first, so XZ is never side by side with QX or ZJ: `QXZJ` cannot come about."""
+    model = content["model"]
+    for i, name in enumerate(("XZ", "QX", "ZJ", "QXZ", "QXZJ"), start=400):
+        model["vocab"][name] = i
+    model["merges"] += ["X Z", "Q X", "Z J", "QX Z", "QX ZJ", "QXZ J"]
 
 
 SPLIT = ("pre_tokenizer", "pretokenizers", 0)
 BYTE_LEVEL = ("pre_tokenizer", "pretokenizers", 1)
-BOS = {"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {"<s>": {}}}
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (change("model", "type", to="Unigram"), 'model.type is "Unigram".*only "BPE"'),
-        (change("model", to=None), '"model" is null; expected a JSON object'),
-        (change("normalizer", to={"type": "NFC"}), 'normalizer is {"type": "NFC"}'),
-        (change("padding", to={"length": 8}), "padding is"),
-        (change("model", "dropout", to=0.1), "model.dropout is 0.1"),
-        (change("model", "byte_fallback", to=True), "model.byte_fallback is true"),
-        (change("model", "ignore_merges", to=True), "model.ignore_merges is true"),
-        (change("model", "end_of_word_suffix", to="</w>"), "model.end_of_word_suffix"),
-        (change("model", "merges", to=None), "model.merges is null; expected a list"),
-        (change("model", "merges", 0, to="q zzz"), 'merge 0 is "q zzz"; expected two tokens'),
-        (change("model", "merges", 0, to=7), "merge 0 is 7; expected two tokens"),
-        (change("model", "merges", to=[]), "of the vocab is not made by any merge|has id"),
-        (change("model", "vocab", "new", to=400), "token 'new' of the vocab is not made"),
-        (rename_token, "token 'extra' of the vocab is not made by any merge"),
-        (swap_bytes, "token 'a' has id 98, expected 97"),
-        (change("pre_tokenizer", to=None), '"pre_tokenizer" is null'),
-        (change("pre_tokenizer", to={"type": "ByteLevel"}), "sequence of a Split and a ByteLevel"),
-        (change(*SPLIT, "pattern", to={"Regex": r"\s+"}), "only its own pattern"),
-        (change(*SPLIT, "behavior", to="Removed"), 'Split.behavior is "Removed"'),
-        (change(*SPLIT, "invert", to=True), "Split.invert is true"),
-        (change(*BYTE_LEVEL, "add_prefix_space", to=True), "add_prefix_space is true"),
-        (change(*BYTE_LEVEL, "use_regex", to=True), "use_regex is true"),
-        (change("decoder", to={"type": "WordPiece"}), 'decoder.type is "WordPiece"'),
-        (change("post_processor", to=BOS), "post_processor.special_tokens"),
-        (change("post_processor", to={"type": "Bert"}), 'post_processor.type is "Bert"'),
-        (change("added_tokens", to=[]), "added_tokens is .*; expected '<|endoftext|>'"),
-        (change("added_tokens", 0, "id", to=0), r"added_tokens\[0\].id is 0.*only 399"),
-        (change("added_tokens", 0, "content", to="<s>"), r'added_tokens\[0\].content is "<s>"'),
-        (change("added_tokens", 0, "lstrip", to=True), r"added_tokens\[0\].lstrip is true"),
-    ],
-)
+REFUSED = [
+    (change("version", to="2.0"), 'version is "2.0"'),
+    (change("model", "type", to="Unigram"), 'model.type is "Unigram".*only "BPE"'),
+    (change("model", to=None), '"model" is null; expected a JSON object'),
+    (change("normalizer", to={"type": "NFC"}), 'normalizer is {"type": "NFC"}'),
+    (change("padding", to={"length": 8}), "padding is"),
+    (change("truncation", to={"max_length": 8}), "truncation is"),
+    (change("model", "dropout", to=0.1), "model.dropout is 0.1"),
+    (change("model", "byte_fallback", to=True), "model.byte_fallback is true"),
+    (change("model", "ignore_merges", to=1), "model.ignore_merges is 1"),
+    (change("model", "end_of_word_suffix", to="</w>"), "model.end_of_word_suffix"),
+    (change("model", "merges", to=None), "model.merges is null; expected a list"),
+    (change("model", "merges", 0, to="q zzz"), 'merge 0 is "q zzz"; expected two tokens'),
+    (change("model", "merges", 0, to="a"), 'merge 0 is "a"; expected two tokens'),
+    (change("model", "merges", 0, to=["a", 1]), r'merge 0 is \["a", 1\]; expected two tokens'),
+    (change("model", "merges", 0, to=7), "merge 0 is 7; expected two tokens"),
+    (double_merge, r"merge \[.*\] is there twice"),
+    (merge_before_its_parts, r"merge \d+ uses .*, which no merge before it makes"),
+    (no_merges, "of the vocab is no byte, not made by any merge and not among added_tokens"),
+    (change("model", "vocab", to=[]), r"model.vocab is \[\]; expected a JSON object"),
+    (change("model", "vocab", "new", to=400), 'token "new" of the vocab is no byte, not made'),
+    (change("model", "vocab", "a", to=-1), 'token "a" has id -1; expected a whole number'),
+    (change("model", "vocab", "a", to=True), 'token "a" has id true; expected a whole number'),
+    (change("model", "vocab", "a", to=1.5), 'token "a" has id 1.5; expected a whole number'),
+    (change("model", "vocab", "a", to="1"), 'token "a" has id "1"; expected a whole number'),
+    (change("model", "vocab", "a", to=98), "id 98 stands for two tokens"),
+    (change("model", "vocab", "a", to=1 << 24), "id 16777216 must be from 0 to 16777215"),
+    (change("model", "vocab", "a", to=10**40), "must be from 0 to 16777215"),
+    (lambda content: content["model"]["vocab"].pop("a"), "1 of the 256 bytes .* the first is 0x61"),
+    (rename_token, r'token "<\|endoftext\|>" has id 400 in Hugging Face'),
+    (only_dead_pairs, 'token "QXZJ" is made by 2 merges, and by none that'),
+    (change("pre_tokenizer", to=None), '"pre_tokenizer" is null'),
+    (change("pre_tokenizer", to={"type": "ByteLevel"}), "ByteLevel.add_prefix_space is null"),
+    (change("pre_tokenizer", to={"type": "Whitespace"}), 'pre_tokenizer.type is "Whitespace"'),
+    (change("pre_tokenizer", "pretokenizers", to=3), "pre_tokenizer.pretokenizers is 3"),
+    (change("pre_tokenizer", "pretokenizers", to=[]), r"pre_tokenizer has the steps \[\]"),
+    (change(*SPLIT, to={"type": "Digits"}), r'has the steps \["Digits", "ByteLevel"\]'),
+    (change(*SPLIT, "pattern", to={"Regex": r"\w+"}), r"has '\\\\w\+' at character 0"),
+    (change(*SPLIT, "pattern", to={"Regex": "a**"}), r"has '\*' at character 2"),
+    (change(*SPLIT, "pattern", to={"Regex": "a*"}), r"pattern 'a\*' matches the empty text"),
+    (change(*SPLIT, "pattern", to={"Regex": "(a"}), "is no regular expression: missing"),
+    (change(*SPLIT, "pattern", to={"Regex": "(" * 2000 + ")" * 2000}), "is no regular expression"),
+    (change(*SPLIT, "pattern", to={"Regex": "a" * 5000}), "has 5000 characters"),
+    (change(*SPLIT, "pattern", to={"String": ""}), "Split.pattern is"),
+    (change(*SPLIT, "behavior", to="Removed"), 'Split.behavior is "Removed"'),
+    (change(*SPLIT, "invert", to=True), "Split.invert is true"),
+    (change(*BYTE_LEVEL, "add_prefix_space", to=True), "add_prefix_space is true"),
+    (change(*BYTE_LEVEL, "use_regex", to=True), "use_regex is true"),
+    (change("decoder", to={"type": "WordPiece"}), 'decoder.type is "WordPiece"'),
+    (change("post_processor", to={"type": "Bert"}), 'post_processor.type is "Bert"'),
+    (change("post_processor", to={"type": "Sequence"}), "post_processor.processors is null"),
+    (change("added_tokens", to=None), "added_tokens is null; expected a list"),
+    (change("added_tokens", 0, to=5), r"added_tokens\[0\] is 5; expected a JSON object"),
+    (change("added_tokens", 0, "id", to=0), r'"<\|endoftext\|>" has id 399 in the vocab and 0 in'),
+    (change("added_tokens", 0, "id", to=399.0), "a whole number as id"),
+    (change("added_tokens", 0, "content", to=""), "expected a content"),
+    (change("added_tokens", 0, "content", to="<s>"), 'token "<s>" has id 400 in Hugging Face'),
+    (change("added_tokens", 0, "lstrip", to=True), r"added_tokens\[0\].lstrip is true"),
+    (change("added_tokens", 0, "normalized", to=None), r"added_tokens\[0\].normalized is null"),
+    (add_tokens((END_OF_TEXT, 399, False)), "is there twice"),
+    (add_tokens(("<a>", 500, False)), '"<a>" has id 400 in Hugging Face\'s reading and 500'),
+    (add_tokens(("a", 97, False)), 'token "a" is made by merges and among added_tokens'),
+    (
+        add_tokens(("Ġ", 32, False)),
+        'token "Ġ".* is made by merges and|"\\\\u0120" is made by merges',
+    ),
+    (add_tokens(("|>!", 400, True)), "may overlap one whose"),
+    (add_tokens(("<|end", 400, True)), "begin alike and differ"),
+    (add_tokens(("\ud800", 400, False)), "lone surrogate"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), REFUSED)
 def test_file_that_means_something_else_is_refused(tok, tmp_path, damage, message):
     content = json.loads(tok.to_json())
     damage(content)
@@ -212,7 +270,15 @@ def test_file_that_means_something_else_is_refused(tok, tmp_path, damage, messag
         (b"", "not JSON"),
         (b"[1]", r"the file is \[1\]; expected a JSON object"),
         (b"\xff", "can't decode byte 0xff"),
-        (b'{"model": {}}', "model.type is null"),
+        (b'{"model": {}}', '"decoder" is null'),
+        (b'{"model": NaN}', "NaN is no number of JSON"),
+        (b'{"model": -Infinity}', "-Infinity is no number of JSON"),
+        (b'{"model": {}, "model": {}}', 'the name "model" is there twice'),
+        (b'{"model": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
+        (b'{"model": ' + b"[" * 900 + b"]" * 900 + b"}", r'"model" is \[\[\["..."|nested too deep'),
+        (b"[" * 10**6, "nested too deeply"),
+        (b'{"a":' * 10**6, "nested too deeply"),
+        (b"\0" * 10**6, "not JSON"),
     ],
 )
 def test_file_that_is_no_tokenizer_is_refused(tmp_path, data, message):

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizer.byte_alphabet import BYTE_TO_CHARACTER, to_printable
+from tokenizer.count import count_pieces
 from tokenizer.pretokenize import (
     END_OF_TEXT,
-    count_pieces,
     iter_stories,
+    pieces_of,
     pretokenize,
-    pretokenize_blocks,
+    safe_parts,
     split_stories,
 )
 
@@ -46,20 +47,34 @@ def test_pieces_join_to_the_text(text):
 
 @reproducible
 @given(awkward, st.integers(0, 8))
-def test_blocks_do_not_change_pieces(text, block):
-    pieces = [*chain.from_iterable(pretokenize_blocks(text, block))]
-    assert pieces == pretokenize(text)
+def test_parts_do_not_change_pieces(text, size):
+    parts = list(safe_parts(text.encode(), size))
+    assert b"".join(parts) == text.encode()
+    assert [*chain.from_iterable(pretokenize(part.decode()) for part in parts)] == pretokenize(text)
 
 
-def test_blocks_are_cut():
-    """So that the test above cannot pass because there is only ever one block."""
-    assert len(list(pretokenize_blocks("one\ntwo\n\nthree", block=1))) == 3
+def test_parts_are_cut():
+    """So that the test above cannot pass because there is only ever one part."""
+    assert list(safe_parts(b"one two\n\nthree", 1)) == [b"one", b" two", b"\n\nthree"]
 
 
-def test_every_line_break_is_not_a_safe_cut():
-    """The check on blocks would catch a cut before white space."""
+def test_not_every_place_is_a_safe_cut():
+    """The check on parts would catch a cut behind white space."""
     text = "a\n \nb"
     assert pretokenize("a\n") + pretokenize(" \nb") != pretokenize(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "pieces"),
+    [
+        (r"\w+", ["ab", " ", "cd", "!"]),  # what no match covers is a piece as well
+        (r"(a)|(b)", ["a", "b", " cd!"]),  # groups are not pieces
+        (r"x", ["ab cd!"]),
+        (r"[ab]+", ["ab", " cd!"]),
+    ],
+)
+def test_pieces_of_other_patterns(pattern, pieces):
+    assert pieces_of("ab cd!", pattern) == pieces
 
 
 def test_pattern_leaves_out_no_character():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizer import encode, train, train_naive
-from tokenizer.tokenizer_json import vocabulary
+from tokenizer.vocabulary import merged_tokens as vocabulary
 
 A, B, C, D = b"abcd"
 reproducible = settings(derandomize=True, deadline=None, max_examples=300)

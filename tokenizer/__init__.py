@@ -1,7 +1,8 @@
 """A byte-level BPE tokenizer and its trainer.
 
-Reading order: byte_alphabet, pretokenize, train_naive, train, encode, tokenizer_json, tokenizer,
-huggingface, cli. Explained in docs/tokenizer.md.
+Reading order: byte_alphabet, pretokenize, train_naive, train, encode, vocabulary, oniguruma,
+tokenizer_json, tiktoken_ranks, batching, token_ids, tokenizer, huggingface, cli; kernels, count and
+compiled are the fast half. Explained in docs/tokenizer.md.
 """
 
 from tokenizer.huggingface import huggingface_tokenizer_config

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from tokenizer.pretokenize import END_OF_TEXT, iter_stories
-from tokenizer.tokenizer import MAX_VOCAB_SIZE, MIN_VOCAB_SIZE, Tokenizer
+from tokenizer.tokenizer import Tokenizer
+from tokenizer.vocabulary import MAX_VOCAB_SIZE, N_BYTES
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,9 +26,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _vocab_size(text: str) -> int:
-    if not (text.isdecimal() and MIN_VOCAB_SIZE <= int(text) <= MAX_VOCAB_SIZE):
+    if not (text.isdecimal() and N_BYTES + 1 <= int(text) <= MAX_VOCAB_SIZE):
         raise argparse.ArgumentTypeError(
-            f"{text!r} must be a whole number from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}"
+            f"{text!r} must be a whole number from {N_BYTES + 1} to {MAX_VOCAB_SIZE}"
         )
     return int(text)
 
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_vocab_size,
         default=4096,
         metavar="N",
-        help=f"tokens, from {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}: 256 bytes, the merges and "
+        help=f"tokens, from {N_BYTES + 1} to {MAX_VOCAB_SIZE}: 256 bytes, the merges and "
         f"{END_OF_TEXT}",
     )
     command.add_argument(

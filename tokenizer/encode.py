@@ -1,12 +1,19 @@
-"""From a piece's bytes to token ids: the merges again, in the order in which they were learnt."""
+"""From a piece's bytes to tokens: the merges again, in the order in which they were learnt."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenizer.pretokenize import pieces_of
+
 _GONE = -1
+_KEPT_PIECES = 1 << 17
+_KEPT_LENGTH = 64  # characters; longer pieces hardly ever come back
 
 
 def encode_piece(piece: bytes, merged_id: Mapping[tuple[int, int], int]) -> list[int]:
@@ -50,3 +57,59 @@ def encode_piece(piece: bytes, merged_id: Mapping[tuple[int, int], int]) -> list
             if (new_id, ids[k]) in merged_id:
                 heappush(candidates, (merged_id[new_id, ids[k]], i))
     return [token for token in ids if token != _GONE]
+
+
+class PieceEncoder(dict[str, bytes]):
+    """Encodes texts cut by any pattern. `kernels.encode` is its twin for the default pattern.
+
+    A dict of the tokens of each piece met so far, as the bytes of a uint32 array, so that a text
+    is one join. It forgets everything when it is full; what it returns never depends on what it
+    holds.
+
+    Parameters
+    ----------
+    merges : sequence of (int, int)
+        Merge number r makes token 256 + r.
+    pattern : str
+    whole : mapping of bytes to int
+        Pieces that are a token as they stand, whatever the merges would make of them.
+    """
+
+    def __init__(
+        self, merges: Sequence[tuple[int, int]], pattern: str, whole: Mapping[bytes, int]
+    ) -> None:
+        super().__init__()
+        self._merged_id = {pair: new_id for new_id, pair in enumerate(merges, start=256)}
+        self._pattern = pattern
+        self._whole = whole
+
+    def __missing__(self, piece: str) -> bytes:
+        data = piece.encode("utf-8", "surrogateescape")
+        whole = self._whole.get(data)
+        tokens = encode_piece(data, self._merged_id) if whole is None else [whole]
+        encoded = np.array(tokens, dtype=np.uint32).tobytes()
+        if len(piece) <= _KEPT_LENGTH:
+            if len(self) >= _KEPT_PIECES:
+                self.clear()
+            self[piece] = encoded
+        return encoded
+
+    def encode(
+        self, parts: Sequence[bytes], behind: Sequence[int]
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Tokens of all parts, each followed by its token of `behind` (none if negative).
+
+        Returns
+        -------
+        tokens : ndarray of shape (N,), uint32
+        ends : ndarray of shape (parts,), int64
+            Where the tokens of each part end, the one behind included.
+        """
+        encoded = []
+        for part, token in zip(parts, behind, strict=True):
+            # surrogateescape stands a lone surrogate in for each byte that is not UTF-8
+            text = part.decode("utf-8", "surrogateescape")
+            pieces = b"".join(map(self.__getitem__, pieces_of(text, self._pattern)))
+            encoded.append(pieces + np.array([token][: token >= 0], dtype=np.uint32).tobytes())
+        ends = np.cumsum([len(tokens) // 4 for tokens in encoded], dtype=np.int64)
+        return np.frombuffer(b"".join(encoded), dtype=np.uint32), ends

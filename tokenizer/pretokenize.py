@@ -6,10 +6,12 @@ into pieces by a regular expression, and a piece into its UTF-8 bytes.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
+import numpy as np
 import regex
+from numpy.typing import NDArray
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -24,13 +26,21 @@ PATTERN = (
     r"|\s+(?!\S)|\s+"  # other white space; its last space is left to the word after it
 )
 
-_find_pieces = regex.compile(PATTERN).findall
 _marker = regex.compile(r"(?:\r?\n)?" + regex.escape(END_OF_TEXT) + r"(?:\r?\n)?")
 
-# No alternative goes on from a line break to a visible character, and none looks back: a cut
-# between the two changes no piece on either side.
-_safe_cut = regex.compile(r"\n(?=\S)")
-_BLOCK = 1 << 18  # characters
+# Behind a letter or digit a piece may end; before white space it must, for no alternative goes on
+# from one to the other, and none looks back. So such a cut changes no piece on either side.
+_safe_cut = regex.compile(rb"[A-Za-z0-9](?=[ \n])")
+
+
+@lru_cache(maxsize=16)
+def _finder(pattern: str) -> Callable[[str], list[str]]:
+    # not findall, which returns the groups of a pattern that has any
+    compiled = regex.compile(pattern)
+    if compiled.groups == 0:
+        findall: Callable[[str], list[str]] = compiled.findall
+        return findall
+    return lambda text: [match.group() for match in compiled.finditer(text)]
 
 
 def pretokenize(text: str) -> list[str]:
@@ -39,24 +49,61 @@ def pretokenize(text: str) -> list[str]:
     >>> pretokenize("It's 2024, isn't it?")
     ['It', "'s", ' ', '202', '4', ',', ' isn', "'t", ' it', '?']
     """
-    pieces: list[str] = _find_pieces(text)
-    return pieces
+    return pieces_of(text, PATTERN)
 
 
-def pretokenize_blocks(text: str, block: int = _BLOCK) -> Iterator[list[str]]:
-    """Yield the pieces of `text` in lists: as `pretokenize`, in memory that does not grow with it.
+def pieces_of(text: str, pattern: str) -> list[str]:
+    """Cut `text` into the matches of `pattern` and whatever is left between two of them."""
+    pieces = _finder(pattern)(text)
+    if pattern == PATTERN or sum(map(len, pieces)) == len(text):
+        return pieces
+    pieces, end = [], 0
+    for match in regex.finditer(pattern, text):
+        pieces += [piece for piece in (text[end : match.start()], match.group()) if piece]
+        end = match.end()
+    return [*pieces, text[end:]] if end < len(text) else pieces
 
-    Parameters
-    ----------
-    text : str
-    block : int
-        Cut after about so many characters, where a cut changes no piece.
+
+def safe_parts(data: bytes, size: int) -> Iterator[bytes]:
+    """Cut UTF-8 text into parts of about `size` bytes, where a cut changes no piece of `PATTERN`.
+
+    A part is longer where the text has no such place.
     """
     start = 0
-    while cut := _safe_cut.search(text, start + block):
-        yield _find_pieces(text, start, cut.end())
+    while len(data) - start > size:
+        cut = _safe_cut.search(data, start + size)
+        if cut is None:
+            break
+        yield data[start : cut.end()]
         start = cut.end()
-    yield _find_pieces(text, start)
+    yield data[start:] if start else data
+
+
+@lru_cache(maxsize=1)
+def character_classes() -> NDArray[np.uint8]:
+    """What `regex` takes each character for, shape (0x110000,): the table of `kernels.scan`.
+
+    Made from `regex` itself, in some 50 ms, so that the two cannot come to differ when a newer
+    Unicode adds letters.
+    """
+    from tokenizer import kernels
+
+    # every code point in order, lone surrogates too
+    everything = np.arange(0x110000, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    classes = np.full(0x110000, kernels.OTHER, np.uint8)
+    for kind, run in (
+        (kernels.LETTER, r"\p{L}+"),
+        (kernels.NUMBER, r"\p{N}+"),
+        (kernels.SPACE, r"\s+"),
+        (kernels.NEWLINE, r"[\r\n]+"),
+    ):
+        for match in regex.finditer(run, everything):
+            classes[match.start() : match.end()] = kind
+    for number, letter in enumerate(kernels.CONTRACTED, start=1):
+        for match in regex.finditer(f"(?i:{letter})", everything):  # also the long s, U+017F
+            classes[match.start()] |= number << 3
+    classes.flags.writeable = False
+    return classes
 
 
 def split_stories(text: str) -> list[str]:
@@ -80,22 +127,6 @@ def iter_stories(lines: Iterable[str]) -> Iterator[str]:
             pending = [rest]
             yield from filter(None, stories)
     yield from filter(None, ["".join(pending)])
-
-
-def count_pieces(texts: Iterable[str]) -> Counter[bytes]:
-    """Count the pieces of all `texts`, as UTF-8 bytes.
-
-    Raises
-    ------
-    ValueError
-        If a text holds a lone surrogate, which UTF-8 cannot express.
-    """
-    counts: Counter[str] = Counter()
-    for text in texts:
-        for story in split_stories(text):
-            for pieces in pretokenize_blocks(story):
-                counts.update(pieces)
-    return Counter({encode_utf8(piece): count for piece, count in counts.items()})
 
 
 def encode_utf8(piece: str) -> bytes:

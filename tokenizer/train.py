@@ -8,14 +8,24 @@ Three facts make it fast:
 3. A pair that contains the token just made can be born only while that token is made; later its
    count only falls. So a heap may hold counts that are too high, never too low: when the pair on
    top turns out to have a lower count by now, it goes back with that count.
+
+`kernels.learn` is the same algorithm on typed arrays, for texts with very many distinct pieces.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
+
+import numpy as np
+
+from tokenizer.count import PieceCounts
+
+COMPILE_FROM = 1 << 20  # bytes of distinct pieces; compiling takes longer than learning below
+_LOOK_EVERY_S = 0.1
 
 Pair = tuple[int, int]
 
@@ -133,3 +143,56 @@ def train(
         if progress is not None:
             progress(len(merges), n_merges)
     return merges
+
+
+def train_compiled(
+    counts: PieceCounts,
+    n_merges: int,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[Pair]:
+    """As `train`, by `kernels.learn`.
+
+    The kernel runs in a thread of its own, so that progress is reported meanwhile and Ctrl-C is
+    heard.
+    """
+    from tokenizer import kernels
+
+    merges = np.empty(n_merges, np.int64)
+    signal = np.zeros(2, np.int64)  # merges so far; a wish to stop
+    failure: list[BaseException] = []
+
+    def learn() -> None:
+        try:
+            kernels.learn(counts.pieces, counts.counts, merges, signal)
+        except BaseException as error:  # handed to the caller's thread
+            failure.append(error)
+
+    worker = threading.Thread(target=learn)
+    worker.start()
+    try:
+        learning = True
+        while learning:
+            worker.join(_LOOK_EVERY_S)
+            learning = worker.is_alive()
+            if progress is not None:
+                progress(int(signal[0]), n_merges)
+    finally:
+        signal[1] = 1
+        worker.join()
+    if failure:
+        raise failure[0]
+    learnt = merges[: signal[0]]
+    return list(zip((learnt >> 32).tolist(), (learnt & 0xFFFFFFFF).tolist(), strict=True))
+
+
+def learn_merges(
+    counts: Mapping[bytes, int] | PieceCounts,
+    n_merges: int,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[Pair]:
+    """The first `n_merges` merges, by whichever way is faster; both give the same."""
+    if not isinstance(counts, PieceCounts):
+        return train(counts, n_merges, progress)
+    if counts.n_bytes < COMPILE_FROM:
+        return train(counts.as_counter(), n_merges, progress)
+    return train_compiled(counts, n_merges, progress)
