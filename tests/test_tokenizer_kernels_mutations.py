@@ -336,8 +336,10 @@ PLANTED_BUGS = [
     # decoding
     (check_decode, "for k in range(STRIDE, length):", "for k in range(STRIDE, length - 1):"),
     (check_decode, "content[start[token] + k]", "content[start[token]]"),
-    (check_decode, "at += length", "at += min(length, STRIDE)"),
-    (check_decode, "for k in range(STRIDE):", "for k in range(STRIDE - 1):"),
+    (check_decode, "at += np.uint64(length)", "at += np.uint64(min(length, STRIDE))"),
+    (check_decode, "for byte in range(8):", "for byte in range(7):"),
+    (check_decode, "np.uint64(8 + k)", "np.uint64(7 + k)"),
+    (check_decode, "eight_bytes(table, token, 8)", "eight_bytes(table, token, 0)"),
 ]
 
 

@@ -14,6 +14,7 @@ from tokenizer.pretokenize import safe_parts
 
 BLOCK = 1 << 20  # bytes
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -91,7 +92,7 @@ def gather(texts: Iterable[Iterable[tuple[bytes, int]]], cuttable: bool) -> Iter
         yield block
 
 
-def in_order(work: Callable[[Block], T], blocks: Iterable[Block], threads: int) -> Iterator[T]:
+def in_order(work: Callable[[S], T], blocks: Iterable[S], threads: int) -> Iterator[T]:
     """`work` of each block, in their order; a few blocks ahead are worked on at the same time."""
     if threads == 1:
         yield from map(work, blocks)

@@ -98,7 +98,7 @@ class CompiledDecoder:
 
     def decode(self, ids: UINT32) -> memoryview:
         """The bytes of `ids`, each of which must be in range."""
-        n_bytes = int(self._lengths[ids].sum())
+        n_bytes = int(np.take(self._lengths, ids).sum())
         out = np.empty(n_bytes + kernels.STRIDE, np.uint8)
         kernels.decode(ids, self._table, self._start, self._content, out)
         return out.data[:n_bytes]

@@ -544,20 +544,34 @@ def encode(text, bounds, behind, classes, pieces, tokens, token_start, slots, ke
         ends[number] = n
 
 
+@part
+def eight_bytes(table, token, k):
+    """table[token, k : k + 8] in one word, which the compiler makes one load."""
+    word = np.uint64(0)
+    for byte in range(8):
+        word |= np.uint64(table[token, k + byte]) << np.uint64(8 * byte)
+    return word
+
+
 @compiled
 def decode(ids, table, start, content, out):
     """Bytes of `ids` into `out`, which is `STRIDE` bytes too long; how many they are.
 
     Token t is content[start[t] : start[t + 1]]. Nearly all are short: table[t] is the beginning of
-    it, filled up to `STRIDE` bytes, so that one move of fixed size does for most.
+    it, filled up to `STRIDE` bytes, so that one move of fixed size does for most. All of it is read
+    before any is written: `out` could be `table` for all the compiler knows, which would then
+    move byte by byte. Unsigned, `at` needs no look at whether it is negative.
     """
-    at = 0
+    at = np.uint64(0)
     for i in range(len(ids)):
         token = ids[i]
         length = start[token + 1] - start[token]
-        for k in range(STRIDE):
-            out[at + k] = table[token, k]
+        low, high = eight_bytes(table, token, 0), eight_bytes(table, token, 8)
+        for k in range(8):
+            out[at + np.uint64(k)] = np.uint8(low >> np.uint64(8 * k))
+        for k in range(8):
+            out[at + np.uint64(8 + k)] = np.uint8(high >> np.uint64(8 * k))
         for k in range(STRIDE, length):
-            out[at + k] = content[start[token] + k]
-        at += length
-    return at
+            out[at + np.uint64(k)] = content[start[token] + k]
+        at += np.uint64(length)
+    return np.int64(at)

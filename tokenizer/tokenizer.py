@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenizer.batching import Block, SpecialCutter, gather, in_order
-from tokenizer.count import count_pieces
+from tokenizer.count import PieceCounts, count_pieces
 from tokenizer.encode import PieceEncoder
 from tokenizer.oniguruma import check_portable
 from tokenizer.pretokenize import END_OF_TEXT, PATTERN, encode_utf8
@@ -79,6 +79,7 @@ class Tokenizer(Vocabulary):
         special_tokens: Sequence[str] = (END_OF_TEXT,),
         pattern: str = PATTERN,
         progress: Callable[[int, int], object] | None = None,
+        counted: Callable[[Mapping[bytes, int] | PieceCounts], object] | None = None,
     ) -> Tokenizer:
         """Learn a vocabulary of `vocab_size` tokens from `texts`.
 
@@ -96,6 +97,8 @@ class Tokenizer(Vocabulary):
             Regular expression (of the `regex` package) whose matches are the pieces.
         progress : callable, optional
             Called as ``progress(merges_done, merges_wanted)`` now and then.
+        counted : callable, optional
+            Called with the counts of the pieces, before the merges are learnt.
 
         Returns
         -------
@@ -134,6 +137,8 @@ class Tokenizer(Vocabulary):
         piece_counts = count_pieces(texts, pattern)
         if not piece_counts:
             raise ValueError("texts holds no text to train on; give at least one non-empty str")
+        if counted is not None:
+            counted(piece_counts)
         merges = learn_merges(piece_counts, vocab_size - least, progress)
         tokenizer = cls(tuple(merges), tuple(special_tokens), pattern)
         if tokenizer.vocab_size < vocab_size:

@@ -9,7 +9,7 @@ Three facts make it fast:
    count only falls. So a heap may hold counts that are too high, never too low: when the pair on
    top turns out to have a lower count by now, it goes back with that count.
 
-`kernels.learn` is the same algorithm on typed arrays, for texts with very many distinct pieces.
+`kernels.learn` is the same algorithm on typed arrays, for all but short texts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from tokenizer.count import PieceCounts
 
-COMPILE_FROM = 1 << 20  # bytes of distinct pieces; compiling takes longer than learning below
+COMPILE_FROM = 1 << 15  # bytes of distinct pieces; below, loading the kernel takes longer
 _LOOK_EVERY_S = 0.1
 
 Pair = tuple[int, int]
