@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -376,3 +377,29 @@ def test_raw_ids_are_not_for_a_terminal(folder, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Terminal())
     assert main(["encode", "text.txt", "--format", "uint16"]) == 2
     assert "is not for a terminal; give --out FILE" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_train_reads_a_pipe_and_does_not_replace_one(tmp_path):
+    text, out = tmp_path / "text", tmp_path / "out"
+    os.mkfifo(text)
+    os.mkfifo(out)
+    got = []
+    threads = [
+        threading.Thread(target=text.write_text, args=("low lower lowest",)),
+        threading.Thread(target=lambda: got.append(out.read_text())),
+    ]
+    for thread in threads:
+        thread.start()
+    assert main(["train", str(text), "--vocab-size", "260", "--out", str(out)]) == 0
+    for thread in threads:
+        thread.join()
+    assert out.is_fifo()
+    assert got == [Tokenizer.train(["low lower lowest"], 260).to_json()]
+
+
+def test_train_does_not_write_to_stdout(tmp_path, capsys):
+    text = tmp_path / "text"
+    text.write_text("low lower lowest")
+    assert main(["train", str(text), "--out", "-"]) == 2
+    assert "--out -" in capsys.readouterr().err

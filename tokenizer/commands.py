@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -31,6 +32,8 @@ _PATTERNS = {"default": PATTERN, "gpt2": GPT2_PATTERN}
 
 def train(arguments: argparse.Namespace) -> None:
     """Learn a vocabulary and write it."""
+    if arguments.out == "-":
+        raise ValueError("--out -: a tokenizer is not written to stdout; name a file")
     out = Path(arguments.out)
     if not out.parent.is_dir():
         raise ValueError(f"--out {out}: there is no folder {out.parent}; create it first")
@@ -39,7 +42,10 @@ def train(arguments: argparse.Namespace) -> None:
     if list(arguments.texts).count("-") > 1:
         raise ValueError("stdin (-) is named twice; it can be read once")
     for name in arguments.texts:
-        if name != "-" and os.path.getsize(name) == 0:
+        if name == "-":
+            continue
+        status = os.stat(name)
+        if stat.S_ISREG(status.st_mode) and status.st_size == 0:  # a pipe has no size
             raise ValueError(f"{name}: the file is empty; expected UTF-8 text")
     progress = Progress(arguments.quiet)
     reading = ByteProgress(progress, "counting", total_size(arguments.texts))
@@ -178,7 +184,11 @@ def decode(arguments: argparse.Namespace) -> None:
     tokenizer = load(arguments)
     with open_output(arguments.out) as out:
         for ids in read_ids(arguments.ids, arguments.format):
-            out.write(tokenizer.decode_bytes(ids))
+            try:
+                text = tokenizer.decode_bytes(ids)
+            except ValueError as error:
+                raise ValueError(f"{arguments.ids}: {error}") from None
+            out.write(text)
 
 
 # ------------------------------------------------------------------------------------- inspect

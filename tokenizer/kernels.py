@@ -1,7 +1,7 @@
 """The compiled half of the tokenizer: cutting text, counting pieces, learning and applying merges.
 
 Everything here has a readable twin that defines it: `scan` is the regular expression of
-`pretokenize`, `learn` is `train_naive`, `encode_blocks` is `encode_piece` over `pretokenize`.
+`pretokenize`, `learn` is `train_naive`, `encode` is `encode_piece` over `pretokenize`.
 Tests hold each to its twin. Texts are UTF-8 bytes, never Python strings.
 
 One file on purpose: Numba keeps the compiled code of a function as long as *its* source file is

@@ -1,7 +1,9 @@
 """`Tokenizer`: train, encode, decode, save, load.
 
-A tokenizer is its merges and nothing else; everything here follows from them. Ids: the bytes are
-0 to 255, the merges follow in the order in which they were learnt, and `<|endoftext|>` comes last.
+A tokenizer is its `Vocabulary` (merges, special tokens, pattern) and nothing else; everything here
+follows from it. Ids of one that was trained here: the bytes are 0 to 255, the merges follow in the
+order in which they were learnt, and `<|endoftext|>` comes last. Those of other libraries have their
+own.
 """
 
 from __future__ import annotations
@@ -433,7 +435,10 @@ class Tokenizer(Vocabulary):
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Replace a file; a reader finds the old one or the new one."""
+    """Replace a file; a reader finds the old one or the new one. A device or pipe is written to."""
+    if path.exists() and not path.is_file():  # to rename a file onto /dev/null would replace it
+        path.write_bytes(data)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

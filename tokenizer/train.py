@@ -9,7 +9,7 @@ Three facts make it fast:
    count only falls. So a heap may hold counts that are too high, never too low: when the pair on
    top turns out to have a lower count by now, it goes back with that count.
 
-`kernels.learn` is the same algorithm on typed arrays, for all but short texts.
+`kernels.learn` is the same algorithm on typed arrays, for long texts cut by the default pattern.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 from tokenizer.count import PieceCounts
 
 COMPILE_FROM = 1 << 15  # bytes of distinct pieces; below, loading the kernel takes longer
+_MOST_BYTES = 1 << 29  # of distinct pieces; the kernel numbers three links a byte in int32
 _LOOK_EVERY_S = 0.1
 
 Pair = tuple[int, int]
@@ -157,6 +158,11 @@ def train_compiled(
     """
     from tokenizer import kernels
 
+    if counts.n_bytes > _MOST_BYTES:
+        raise ValueError(
+            f"the text has {counts.n_bytes:,} bytes of distinct pieces, and merges can be learnt "
+            f"from at most {_MOST_BYTES:,}; train on a part of it"
+        )
     merges = np.empty(n_merges, np.int64)
     signal = np.zeros(2, np.int64)  # merges so far; a wish to stop
     failure: list[BaseException] = []
@@ -190,7 +196,10 @@ def learn_merges(
     n_merges: int,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[Pair]:
-    """The first `n_merges` merges, by whichever way is faster; both give the same."""
+    """The first `n_merges` merges: by the kernel where counts are large arrays, else by `train`.
+
+    Both give the same.
+    """
     if not isinstance(counts, PieceCounts):
         return train(counts, n_merges, progress)
     if counts.n_bytes < COMPILE_FROM:
