@@ -56,6 +56,7 @@ def expected_files(
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
+@pytest.mark.slow
 @given(
     stories=st.lists(st.sampled_from([*STORIES, ""]), min_size=1, max_size=40),
     shard=st.integers(1, 2000),

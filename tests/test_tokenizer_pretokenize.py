@@ -121,3 +121,8 @@ def test_byte_alphabet_is_the_published_one():
     assert sorted(BYTE_TO_CHARACTER) == list(range(256))
     assert len(set(BYTE_TO_CHARACTER.values())) == 256
     assert all(c.isprintable() and not c.isspace() for c in BYTE_TO_CHARACTER.values())
+
+
+def test_special_tokens_cut_training_texts():
+    counts = count_pieces(["ab<u>ab<u2>x", "<u><u>"], special_tokens=("<u>", "<u2>"))
+    assert counts == {b"ab": 2, b"x": 1}

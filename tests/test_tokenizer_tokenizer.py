@@ -182,6 +182,12 @@ def test_unknown_id_is_refused(tok, ids):
         tok.decode(ids)
 
 
+@pytest.mark.parametrize(("text", "told"), [(b"ab", "bytes.*encode_bytes"), (None, "NoneType")])
+def test_what_is_no_text_is_named(tok, text, told):
+    with pytest.raises(TypeError, match=told):
+        tok.encode(text)
+
+
 def test_lone_surrogate_is_refused(tok):
     with pytest.raises(ValueError, match=r"lone surrogate '\\udc80'"):
         tok.encode("a\udc80")

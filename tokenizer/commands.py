@@ -58,7 +58,12 @@ def train(arguments: argparse.Namespace) -> None:
             special_tokens=[n for n in arguments.special if n != END_OF_TEXT] + [END_OF_TEXT],
             pattern=pattern,
             progress=lambda done, wanted: progress.show(
-                "learning", done, wanted, f"{done:,} of {wanted:,} merges"
+                "learning",
+                done,
+                wanted,
+                f"{done:,} of {wanted:,} merges"
+                if done
+                else "starting (compiles once on a machine)",
             ),
             counted=counts.append,
         )
@@ -249,6 +254,8 @@ def load(arguments: argparse.Namespace) -> Tokenizer:
                 "says both itself"
             )
         return Tokenizer.load(name)
+    if arguments.pattern == "default":
+        _say(arguments, f"note: {name} does not say its pattern; taking ours (--pattern)")
     pattern = _PATTERNS.get(arguments.pattern, arguments.pattern)
     return Tokenizer.load_tiktoken(name, pattern=pattern, special_tokens=dict(arguments.special_id))
 
@@ -270,5 +277,5 @@ def checked_argument(option: str, text: str) -> str:
 
 
 def _say(arguments: argparse.Namespace, line: str) -> None:
-    if not arguments.quiet:
+    if not getattr(arguments, "quiet", False):  # decode and inspect have no such option
         print(line, file=sys.stderr)

@@ -8,7 +8,7 @@ arrays that double when they are full. Both give the same counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from tokenizer.pretokenize import (
     pieces_of,
     safe_parts,
     split_stories,
+    splitter,
 )
 
 if TYPE_CHECKING:
@@ -95,10 +96,13 @@ def new_pieces(capacity: int, n_bytes: int) -> Pieces:
     )
 
 
-def count_pieces(texts: Iterable[str], pattern: str = PATTERN) -> Counter[bytes] | PieceCounts:
+def count_pieces(
+    texts: Iterable[str], pattern: str = PATTERN, special_tokens: Sequence[str] = ()
+) -> Counter[bytes] | PieceCounts:
     """Count the pieces of all `texts`, as UTF-8 bytes.
 
-    Memory does not grow with the number of texts, only with the number of distinct pieces.
+    No piece crosses `<|endoftext|>` or one of `special_tokens`, and these are not counted. Memory
+    does not grow with the number of texts, only with the number of distinct pieces.
 
     Returns
     -------
@@ -110,7 +114,8 @@ def count_pieces(texts: Iterable[str], pattern: str = PATTERN) -> Counter[bytes]
     ValueError
         If a text holds a lone surrogate, which UTF-8 cannot express.
     """
-    stories = (story for text in texts for story in split_stories(text))
+    cut = splitter(special_tokens)
+    stories = (part for text in texts for story in split_stories(text) for part in cut(story))
     first: list[str] = []
     size = 0
     for story in stories:

@@ -6,7 +6,7 @@ into pieces by a regular expression, and a piece into its UTF-8 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -112,6 +112,15 @@ def split_stories(text: str) -> list[str]:
     Empty stories are left out. A text without a marker is one story, unchanged.
     """
     return [story for story in _marker.split(text) if story]
+
+
+def splitter(special_tokens: Sequence[str]) -> Callable[[str], list[str]]:
+    """A function that cuts a text at special tokens, the longest where two begin alike."""
+    longest_first = sorted(special_tokens, key=lambda token: (-len(token), token))
+    if not longest_first:
+        return lambda text: [text]
+    split = regex.compile("|".join(map(regex.escape, longest_first))).split
+    return lambda text: [part for part in split(text) if part]
 
 
 def iter_stories(lines: Iterable[str]) -> Iterator[str]:

@@ -88,8 +88,8 @@ class Tokenizer(Vocabulary):
         Parameters
         ----------
         texts : iterable of str
-            Read once, so a generator will do. Nothing is merged across two texts, nor across
-            `<|endoftext|>` inside a text. Their order does not matter.
+            Read once, so a generator will do. Nothing is merged across two texts, nor across a
+            special token inside a text. Their order does not matter.
         vocab_size : int
             Bytes, merges and special tokens; from 257 (no merges) to 16,777,216. Up to 65,536 an
             id fits uint16.
@@ -136,7 +136,7 @@ class Tokenizer(Vocabulary):
             )
         if isinstance(texts, str):
             raise ValueError("texts is one str, expected an iterable of str; write [text]")
-        piece_counts = count_pieces(texts, pattern)
+        piece_counts = count_pieces(texts, pattern, special_tokens[:-1])
         if not piece_counts:
             raise ValueError("texts holds no text to train on; give at least one non-empty str")
         if counted is not None:
@@ -258,6 +258,11 @@ class Tokenizer(Vocabulary):
             raise ValueError("texts is one str, expected an iterable of str; write [text]")
 
         def cut(text: str) -> Iterable[tuple[bytes, int]]:
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"text is {type(text).__name__}, expected str"
+                    + ("; use encode_bytes" if isinstance(text, bytes) else "")
+                )
             if special == "refuse":
                 self._refuse_specials(text)
             data = encode_utf8(text)

@@ -100,7 +100,8 @@ def open_token_file(path: Path, tokenizer_sha256: str | None = None) -> TokenFil
         if size != expected:
             raise CorpusError(
                 f"token file {path} has {size} bytes and its record says {expected} "
-                f"({info.tokens} tokens of {info.dtype}): write it again from the text"
+                f"({info.tokens} tokens of {info.dtype}): write it again from the text "
+                "(a study: start it in a new folder)"
             )
         found, largest = _digest_and_largest(path, dtype)
     except OSError as error:
@@ -108,7 +109,7 @@ def open_token_file(path: Path, tokenizer_sha256: str | None = None) -> TokenFil
     if found != info.sha256:
         raise CorpusError(
             f"token file {path} has SHA-256 {found[:12]} and its record says "
-            f"{info.sha256[:12]}: write it again from the text"
+            f"{info.sha256[:12]}: write it again from the text (a study: start it in a new folder)"
         )
     if tokenizer_sha256 is not None and tokenizer_sha256 != info.tokenizer_sha256:
         raise CorpusError(
@@ -118,7 +119,7 @@ def open_token_file(path: Path, tokenizer_sha256: str | None = None) -> TokenFil
     if largest >= info.vocab_size:
         raise CorpusError(
             f"token file {path} holds token {largest}, outside its vocabulary of "
-            f"{info.vocab_size}: write it again from the text"
+            f"{info.vocab_size}: write it again from the text (a study: start it in a new folder)"
         )
     tokens: TokenArray = np.memmap(path, dtype=dtype, mode="r", shape=(info.tokens,))
     return TokenFile(path, tokens, info)
