@@ -32,6 +32,7 @@ from stats.contrasts import (
 from stats.csv_files import CsvFileError, read_long
 from stats.io import RunFolderError
 from stats.levels import simulated_levels, simulated_power
+from stats.matrix import Names
 from stats.measures import MeasureSettings
 from stats.precision import precision_curve, seeds_needed
 from stats.rank_tests import friedman_test, permutation_test
@@ -51,6 +52,7 @@ __all__ = [
     "Comparison",
     "CsvFileError",
     "MeasureSettings",
+    "Names",
     "RunFolderError",
     "StoppingRule",
     "adjacent_contrasts",

@@ -73,6 +73,7 @@ def best_contrasts(
     table = contrast_table(
         np.column_stack([fall, rise]),
         labels,
+        size=np.abs(values).max(),
         confidence=confidence,
         resamples=resamples,
         rng=rng,

@@ -209,7 +209,7 @@ def _one_quantity(
     if len(finite) == len(replicates):
         centre = weights @ replicates
         error = float(np.sqrt(weights @ (replicates - centre) ** 2))
-    if np.ptp(finite) <= rounding and len(finite) == len(replicates):
+    if len(finite) == len(replicates) and np.ptp(finite) <= rounding:
         return (0.0, *nothing[1:], "the statistic is the same in every resample")
     z = float(special.ndtri(0.5 + level / 2))
     order = replicates.argsort()

@@ -187,6 +187,7 @@ def compare(
         backslide_tolerance=settings.backslide_tolerance,
         bits_per_byte=_bits(sides, measure, aligned, interpolate),
     )
+    configuration = configuration_differences(*sides)
     trajectory, refusals = trajectory_tests(rows, measure, paired=aligned.paired, ss_type=ss_type)
     return Comparison(
         names=names,
@@ -195,8 +196,8 @@ def compare(
         identical=aligned.seeds_a == aligned.seeds_b and np.array_equal(aligned.a, aligned.b),
         confidence=settings.confidence,
         notices=tuple(notices),
-        configuration_sentence=configuration_sentence(configuration_differences(*sides), *sides),
-        configuration=configuration_differences(*sides),
+        configuration_sentence=configuration_sentence(configuration, *sides),
+        configuration=configuration,
         by_interval=interval_differences(aligned, settings.confidence),
         trajectory=trajectory,
         sign_flip=trajectory_sign_flip(aligned),

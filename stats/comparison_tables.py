@@ -139,7 +139,7 @@ def trajectory_sign_flip(aligned: Aligned) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     rows = []
     for with_0 in [True, False] if aligned.tokens[0] == 0 else [True]:
-        scores = (aligned.b - aligned.a)[:, 0 if with_0 else int(aligned.tokens[0] == 0) :]
+        scores = (aligned.b - aligned.a)[:, int(not with_0) :]
         if scores.shape[1] == 0:
             continue
         p = float(sign_flip_p(scores, together=True)[0])

@@ -101,8 +101,14 @@ def adjacent_contrasts(
         "from": before,
         "to": after,
     }
-    scores = np.diff(matrix.values, axis=1)
-    return contrast_table(scores, labels, confidence=confidence, resamples=resamples, rng=rng)
+    return contrast_table(
+        np.diff(matrix.values, axis=1),
+        labels,
+        size=np.abs(matrix.values).max(),
+        confidence=confidence,
+        resamples=resamples,
+        rng=rng,
+    )
 
 
 def polynomial_trends(
@@ -152,8 +158,7 @@ def polynomial_trends(
         "degree": degrees,
         "spacing": [spacing] * degree,
     }
-    scores = matrix.values @ weights
-    return contrast_table(scores, labels, confidence=confidence, resamples=resamples, rng=rng)
+    return _weighted(matrix, weights, labels, confidence, resamples, rng)
 
 
 def polynomial_weights(places: ArrayLike, degree: int) -> FloatArray:
@@ -243,19 +248,25 @@ def planned_contrasts(
             for row in table
         ],
     }
-    scores = matrix.values @ table.T
-    return contrast_table(scores, labels, confidence=confidence, resamples=resamples, rng=rng)
+    return _weighted(matrix, table.T, labels, confidence, resamples, rng)
 
 
 def contrast_table(
     scores: FloatArray,
     labels: Mapping[str, Sequence[Any]],
     *,
+    size: ArrayLike = 0.0,
     confidence: float = 0.95,
     resamples: int = 10_000,
     rng: np.random.Generator | None = None,
 ) -> pd.DataFrame:
     """Tests, intervals and effect sizes of contrasts, from the seeds' scores (S, C).
+
+    Parameters
+    ----------
+    size : float or ndarray of shape (C,)
+        How large the numbers were that a score was summed from: a spread that is rounding beside
+        them is none, so that constant columns get no p.
 
     Returns
     -------
@@ -272,9 +283,11 @@ def contrast_table(
     if n < 2:
         raise ValueError(f"{n} seed(s): a contrast takes at least 2")
     df = n - 1
-    flat = np.ptp(scores, axis=0) <= ROUNDING * np.abs(scores).max(axis=0)
+    rounding = ROUNDING * np.maximum(np.abs(scores).max(axis=0), size)
+    flat = np.ptp(scores, axis=0) <= rounding
     mean, se = scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(n)
     se[flat] = 0.0
+    mean[flat & (np.abs(mean) <= rounding)] = 0.0
     t = np.where(flat, np.nan, mean / np.where(flat, 1.0, se))
     p = 2 * special.stdtr(df, -np.abs(t))
     half = np.where(flat, np.nan, t_quantile(confidence, df) * se)
@@ -284,6 +297,10 @@ def contrast_table(
     mean_bca, dz_bca = (
         bca_interval(scores, of, confidence=confidence, resamples=resamples, rng=rng)
         for of in (resampled_mean, resampled_dz)
+    )
+    mean_low, mean_high, dz_low, dz_high = (
+        np.where(flat, np.nan, bound)
+        for bound in (mean_bca.low, mean_bca.high, dz_bca.low, dz_bca.high)
     )
     return pd.DataFrame(
         {
@@ -296,21 +313,40 @@ def contrast_table(
             "p_holm": np.where(flat, np.nan, holm(np.where(flat, 1.0, p))),
             "low": mean - half,
             "high": mean + half,
-            "low_bca": mean_bca.low,
-            "high_bca": mean_bca.high,
+            "low_bca": mean_low,
+            "high_bca": mean_high,
             "cohen_dz": dz,
             "hedges_gz": correction * dz,
             "dz_low": nc_low / np.sqrt(n),
             "dz_high": nc_high / np.sqrt(n),
-            "dz_low_bca": dz_bca.low,
-            "dz_high_bca": dz_bca.high,
-            "gz_low_bca": correction * dz_bca.low,
-            "gz_high_bca": correction * dz_bca.high,
+            "dz_low_bca": dz_low,
+            "dz_high_bca": dz_high,
+            "gz_low_bca": correction * dz_low,
+            "gz_high_bca": correction * dz_high,
             "note": [
                 _note(*reasons)
                 for reasons in zip(flat, mean_bca.reason, dz_bca.reason, strict=True)
             ],
         }
+    )
+
+
+def _weighted(
+    matrix: Matrix,
+    weights: FloatArray,
+    labels: Mapping[str, Sequence[Any]],
+    confidence: float,
+    resamples: int,
+    rng: np.random.Generator | None,
+) -> pd.DataFrame:
+    """`contrast_table` of the contrasts whose weights are the columns of (K, C)."""
+    return contrast_table(
+        matrix.values @ weights,
+        labels,
+        size=np.abs(matrix.values).max() * np.abs(weights).sum(axis=0),
+        confidence=confidence,
+        resamples=resamples,
+        rng=rng,
     )
 
 

@@ -43,8 +43,9 @@ COMPARE_EPILOG = """\
 Everything is a difference B minus A. Seeds that ran in both are compared in
 pairs; where fewer than two did, the two are independent samples (Welch).
 Where the two were measured at different numbers of tokens, only the places
-both have count. Whatever is left out is said first. DIR/tables/ receives every
-table as CSV; files of the same name there are replaced.
+both have count. Whatever is left out is said first. DIR receives
+comparison.html, comparison.md, figures/ and every table as CSV in tables/;
+files of the same name there are replaced.
 
 exit codes: 0 done, 1 failed while writing, 2 wrong input (one line says what)
 

@@ -36,8 +36,9 @@ def precision_curve(
     """What a study of n seeds would find about the rise from best to last: its width and power.
 
     Studies are drawn from the normal distribution over the intervals with the observed mean and
-    covariance (divisor S - 1), and each is judged as the report does: the rise of every seed from
-    the interval that the other seeds choose, and the t interval of the n rises. A rise is found
+    covariance (divisor S - 1), and each gets the report's interval: the rise of every seed from
+    the interval that the other seeds choose, and the t interval of the n rises (not the report's
+    verdict by sign flips, which five seeds cannot reach after a steep fall). A rise is found
     where that interval lies wholly above 0: a paired t test at (1 - confidence) / 2, one-sided,
     for an interval below 0 is no rise.
 

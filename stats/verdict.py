@@ -122,17 +122,33 @@ def _after_best(
     flips = "" if p_flip is None else f"; sign flips that choose again, {p_value(p_flip)}"
     found = ci.mean > 0 and (ci.low > 0 if p_flip is None else p_flip < ALPHA)
     return Finding(
-        f"{text} {_rise(ci.mean, found)}",
+        f"{text} {_rise(ci, found, disagreement=np.ptp(rise) > 1e-12 * np.abs(loss).max())}",
         f"{_interval_apa('rise', ci, settings)}; best interval of a seed chosen by the other "
         f"seeds: {how}{flips}.",
     )
 
 
-def _rise(mean: float, found: bool) -> str:
+def _rise(ci: MeanInterval, found: bool, *, disagreement: bool) -> str:
+    mean = ci.mean
+    if not disagreement:
+        return (
+            f"From best to last every seed changes by {mean:+.4f} nats, the same for all: there is "
+            "no disagreement to judge it by (are the seeds copies of one run?)."
+        )
     if found:
         return (
             f"From best to last it rises by {mean:.4f} nats, more than the disagreement of the "
             "seeds explains."
+        )
+    if ci.low > 0:
+        least = 2.0 ** (1 - ci.n)  # after a steep fall, docs/contrasts.md
+        few = (
+            f": with {count(ci.n, 'seed')} their p is {least:.3g} at best" if least >= ALPHA else ""
+        )
+        return (
+            f"From the best, as the other seeds choose it, to the last interval it rises by "
+            f"{mean:.4f} nats. The t interval lies above 0, but sign flips that choose again do "
+            f"not confirm it{few}."
         )
     verb = "falls" if mean < 0 else "rises"
     return (

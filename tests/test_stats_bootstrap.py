@@ -243,3 +243,11 @@ def test_a_planted_bug_is_caught(bug, monkeypatch):
     exec(compile(source.replace(right, wrong), "<bug>", "exec"), module.__dict__)
     with pytest.raises(AssertionError):
         check(module)
+
+
+def test_draws_without_a_finite_replicate_have_a_reason():
+    values = np.array([1.0] * 8 + [1.5])
+    draw = next(s for s in range(99) if 8 not in np.random.default_rng(s).integers(9, size=9))
+    found = bca_interval(values, resampled_dz, resamples=1, rng=np.random.default_rng(draw))
+    assert np.isnan(found.low)
+    assert found.reason.item()

@@ -195,6 +195,22 @@ def test_noncentrality_at_its_bounds():
     np.testing.assert_allclose(low[:2], -noncentrality_interval(-t[:2], 5, 0.9)[1], rtol=1e-9)
 
 
+@pytest.mark.parametrize("level", [np.zeros(8), np.linspace(0, 1, 8) ** 2])
+def test_rounding_of_constant_columns_is_no_spread(level):
+    parallel = frame_of(4.1 + 0.13 * np.arange(6)[:, None] + level)
+    for table in (
+        polynomial_trends(parallel),
+        adjacent_contrasts(parallel),
+        planned_contrast(parallel, {0: 1, 3: -0.3, 7: -0.7}),
+        best_contrasts(parallel),
+    ):
+        assert table.filter(regex="^(t|p|p_holm|low.*|high.*|.*[dg]z.*)$").isna().all(axis=None)
+        assert (table["note"] == contrasts.NO_SPREAD).all()
+        assert (table["se"] == 0).all()
+        if not level.any():
+            assert (table["estimate"] == 0).all()
+
+
 def test_a_contrast_without_spread_has_no_p_but_counts():
     values = VALUES.copy()
     values[:, 1] = values[:, 0] + 0.1

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from stats.anova_verdict import anova_findings
+from stats.best import best_contrasts
 from stats.descriptives import rise_from_best
 from stats.effects import AnovaResults, analyses_of_variance, seed_table
 from stats.measures import MeasureSettings, add_measures
@@ -38,10 +39,10 @@ def telemetry_of(loss):
     return add_measures(frame, SETTINGS)
 
 
-def findings(loss):
+def findings(loss, best=None):
     telemetry = telemetry_of(loss)
     anova = analyses_of_variance(telemetry, SETTINGS)
-    return verdict(telemetry, seed_table(telemetry, SETTINGS), anova, SETTINGS)
+    return verdict(telemetry, seed_table(telemetry, SETTINGS), anova, SETTINGS, best)
 
 
 def study(rise, noise, seeds=6):
@@ -64,6 +65,20 @@ def test_a_clear_rise_has_scipys_interval():
     assert "df = 5" in found.apa
     assert "F(" not in found.sentence
     assert "CI" not in found.sentence
+
+
+def test_seeds_that_rise_alike_are_not_judged_by_their_disagreement():
+    copies = np.tile(study(1.0, 0.05)[:1], (6, 1))
+    for loss in (copies, copies + np.arange(6)[:, None], np.full((6, 5), 4.1)):
+        found = finding_with(findings(loss), "bought nothing")
+        assert "no disagreement to judge it by" in found.sentence
+
+
+def test_few_seeds_are_not_said_to_disagree_where_the_test_cannot_find():
+    loss = study(1.0, 0.05, seeds=5)
+    found = finding_with(findings(loss, best_contrasts(telemetry_of(loss))), "bought nothing")
+    assert "with 5 seeds their p is 0.0625 at best" in found.sentence
+    assert "disagree" not in found.sentence
 
 
 def test_a_rise_within_the_noise_is_not_called_one():
