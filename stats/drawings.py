@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,6 +15,10 @@ from stats.measures import MeasureSettings, wide
 from stats.plotting import styled
 
 LEAST_SEEDS = 3  # a correlation from two seeds is 1 or -1
+COUNTED = {
+    "backslides": ("backslide_tolerance", "tolerance (nats)"),
+    "interval_spikes": ("spike_ratio", "rise (fraction of the loss)"),
+}
 LARGEST_MAP = 200  # intervals; more cells than that cannot be seen
 
 
@@ -45,7 +49,8 @@ def _of_tables(condition: ConditionAnalysis) -> dict[str, Callable[[], Figure]]:
     if "precision" in planned:
         found["precision"] = lambda: estimates.precision(planned["precision"])
     found["stable_phase"] = lambda: stable_phase_map(condition.grids["stable_phase"])
-    found["backslides_by_tolerance"] = lambda: counts_map(condition.grids)
+    found["backslides_by_tolerance"] = lambda: counts_map(condition.grids, "backslides")
+    found["spikes_by_ratio"] = lambda: counts_map(condition.grids, "interval_spikes")
     return found
 
 
@@ -67,15 +72,8 @@ def stable_phase_map(grid: pd.DataFrame) -> Figure:
     )
 
 
-def counts_map(grids: dict[str, pd.DataFrame]) -> Figure:
-    """Backslides of all seeds over the tolerance."""
-    return sensitivity_map(
-        grids["backslides"],
-        "backslide_tolerance",
-        None,
-        "backslides",
-        labels={
-            "backslide_tolerance": "tolerance (nats)",
-            "backslides": "backslides of all seeds",
-        },
-    )
+def counts_map(grids: Mapping[str, pd.DataFrame], name: str) -> Figure:
+    """Backslides or interval spikes of all seeds over their threshold."""
+    threshold, words = COUNTED[name]
+    labels = {threshold: words, name: f"{name.replace('_', ' ')} of all seeds"}
+    return sensitivity_map(grids[name], threshold, None, name, labels=labels)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-MAX_EXACT = 16  # seeds: 2^15 patterns; beyond it they are drawn at random
+MAX_EXACT = 16  # seeds: 2^16 patterns, or half of them; beyond it they are drawn at random
 MOST_DRAWN, LEAST_DRAWN = 20_000, 2_000
 LARGEST_WORK = 2_000_000_000  # seeds x intervals x patterns: some seconds
 

@@ -12,12 +12,12 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     ),
     "perplexity": (
         "Perplexity, the exponential of the loss.",
-        "The same turn; the exponential magnifies differences where the loss is high.",
+        "The exponential magnifies differences where the loss is high.",
     ),
     "generalisation_gap": (
-        "Training and validation part company.",
+        "Training sample and validation.",
         "Where the training sample goes on falling and validation rises, the model memorises its "
-        "text. The gap below grows long before validation turns.",
+        "text. Below, the gap between the two.",
     ),
     "backslides": (
         "Backslides.",
@@ -49,7 +49,7 @@ FIGURES: Mapping[str, tuple[str, str]] = {
         "all of them. An arrow gives the value of one too far out for the axis.",
     ),
     "residual_correlation": (
-        "Why sphericity fails.",
+        "Does sphericity hold?",
         "How the seeds' departures from their means go together. If sphericity held, all cells off "
         "the diagonal would be alike; blocks are neighbours that move together.",
     ),
@@ -71,6 +71,10 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "backslides_by_tolerance": (
         "Backslides, over the tolerance.",
         "How many rises are left when small ones are not counted; the one in use is outlined.",
+    ),
+    "spikes_by_ratio": (
+        "Interval spikes, over their ratio.",
+        "How many rises by more than a fraction of the loss there are; the one in use is outlined.",
     ),
 }
 
@@ -159,8 +163,8 @@ PLANNING: Mapping[str, str] = {
     "turn": "Forecasts of the turn from the first part of the intervals; errors in intervals, over "
     "the seeds that had not turned yet. A forecast is worth something only if it beats both "
     "baselines: the median turn of the other seeds, and now.",
-    "variance": "Where the variance of the loss lies. Interval 0, an untrained model, is most of "
-    "it: read the rows without.",
+    "variance": "Where the variance of the loss lies. Interval 0 is an untrained model: read the "
+    "rows without it.",
     "intraclass": "Targets seed: does a seed that is worse early stay worse (ICC(3,1))? Targets "
     "interval: do the seeds tell the same story?",
     "precision": "A study of so many seeds, simulated from this one: half-width of the interval of "

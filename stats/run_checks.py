@@ -46,6 +46,7 @@ def comparable(
     notices += _seeds_left(before, frame)
     notices += _unlike_conditions(frame)
     notices += _partly_blank(frame)
+    notices += _without_differences(frame)
     return frame, notices
 
 
@@ -228,6 +229,24 @@ def _partly_blank(frame: pd.DataFrame) -> list[str]:
                 "means there are over the seeds that have it."
             )
     return out
+
+
+def _without_differences(frame: pd.DataFrame) -> list[str]:
+    """Loud where there is nothing to judge by: one number everywhere, or seeds that are copies."""
+    found = []
+    for condition, rows in frame.groupby("condition", sort=False):
+        seeds = rows["seed"].nunique()
+        if len(rows) > 1 and rows["val_loss"].nunique() == 1:
+            found.append(
+                f"Condition {condition}: val_loss is {rows['val_loss'].iloc[0]:g} in every cell; "
+                "no statistic can say anything about a constant. Was the right column written?"
+            )
+        elif seeds > 1 and rows.groupby("interval")["val_loss"].nunique().max() == 1:
+            found.append(
+                f"Condition {condition}: all {seeds} seeds hold the same losses. Copies of one run "
+                "have no disagreement to judge differences by; every p and interval is void."
+            )
+    return found
 
 
 def planned_runs(study: dict[str, Any]) -> list[RunKey]:

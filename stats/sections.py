@@ -191,7 +191,7 @@ def differences(material: Material) -> list[Block]:
             continue
         shown = table[list(report_texts.INFERENCE_COLUMNS.get(name, table.columns))]
         if name == "rank_tests":
-            note = str(table["warning"].iloc[0])
+            note = " ".join(dict.fromkeys(table["warning"]))
         long = len(shown) > FOLD_FROM
         blocks.append(Table(f"{material.stem}{name}", in_words(shown), caption, note, folded=long))
     return blocks + [Paragraph(refusal, "note") for refusal in inference.refusals]
@@ -221,7 +221,7 @@ def robustness(material: Material) -> list[Block]:
     never = tried["diminishing_first"].isna().any()
     return [
         Bullets(tuple(robustness_sentences(condition.grids))),
-        *_drawn_if_any(material, "stable_phase", "backslides_by_tolerance"),
+        *_drawn_if_any(material, "stable_phase", "backslides_by_tolerance", "spikes_by_ratio"),
         Table(
             f"{material.stem}sensitivity",
             in_words(tried),

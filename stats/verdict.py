@@ -206,7 +206,11 @@ def _stability(loss: FloatArray, telemetry: pd.DataFrame, settings: MeasureSetti
         return Finding(f"There is no stable phase in any seed ({rule}).")
     firsts = [int(row.argmax()) for row in phase if row.any()]
     lasting = int(phase[:, -1].sum())
-    who = "Every seed has" if having == len(loss) else f"{having} of {len(loss)} seeds have"
+    who = (
+        "Every seed has"
+        if having == len(loss)
+        else f"{having} of {len(loss)} seeds {'has' if having == 1 else 'have'}"
+    )
     end = "it lasts to the end in each" if lasting == having else f"{lasting} of them keep it"
     end = f"{end} of them" if lasting == having and having > 1 else end
     if lasting == 0:

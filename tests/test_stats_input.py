@@ -356,3 +356,17 @@ def test_any_csv_can_be_read_for_an_anova(tmp_path):
     path.write_text("person;day;score\n1;1;2,5\n", encoding="utf-8")
     with pytest.raises(CsvFileError, match=r"words.csv is separated by semicolons"):
         read_long(path, "score", "day", "person")
+
+
+def test_losses_without_differences_are_said_loudly(tmp_path):
+    folder = fake_run_folder(tmp_path / "run", with_runs=False, seeds=3)
+    frame = pd.read_csv(folder / "intervals.csv")
+    first = frame[frame["seed"] == frame["seed"].min()]["val_loss"].to_numpy()
+    frame["val_loss"] = np.tile(first, 3)
+    frame.to_csv(folder / "intervals.csv", index=False)
+    (notice,) = read_run_folder(folder).notices
+    assert "all 3 seeds hold the same losses" in notice
+    frame["val_loss"] = 2.5
+    frame.to_csv(folder / "intervals.csv", index=False)
+    (notice,) = read_run_folder(folder).notices
+    assert "val_loss is 2.5 in every cell" in notice
