@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from stats.descriptives import check_confidence
+
 FloatArray = NDArray[np.float64]
 # (values (S, ...), counts (B, S)) to (B,) or (B, Q)
 Statistic: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
@@ -253,8 +255,7 @@ def _checked(values: FloatArray, confidence: float, resamples: int, exact: bool 
         raise ValueError(f"{n} seed(s): resampling takes at least 2")
     if not np.isfinite(values).all():
         raise ValueError("values has a NaN or infinite number: leave its seed out, and say so")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence} must lie between 0 and 1, like 0.95")
+    check_confidence(confidence)
     if resamples < 1:
         raise ValueError(f"resamples={resamples} must be at least 1")
     if exact and len(values) > MAX_EXACT_SEEDS:

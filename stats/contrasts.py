@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from stats.bootstrap import ROUNDING, bca_interval, resampled_mean
-from stats.descriptives import t_quantile
+from stats.descriptives import check_confidence, t_quantile
 from stats.effect_sizes import (
     cohen_dz,
     hedges_correction,
@@ -31,7 +31,6 @@ from stats.effect_sizes import (
     resampled_dz,
 )
 from stats.matrix import Matrix, Names, seed_matrix, token_matrix
-from stats.variability import check_confidence
 
 FloatArray = NDArray[np.float64]
 Weights: TypeAlias = Mapping[int, float] | Sequence[float]

@@ -43,6 +43,12 @@ def t_quantile(confidence: float, ddof: int) -> float:
     return float(special.stdtrit(ddof, 0.5 + confidence / 2))
 
 
+def check_confidence(confidence: float) -> None:
+    """Refuse a level that is no probability."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence} must lie between 0 and 1, like 0.95")
+
+
 def by_interval(frame: pd.DataFrame, column: str, confidence: float = 0.95) -> pd.DataFrame:
     """Between-seed description of `column` at each interval of one condition.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from stats.bootstrap import resampled_mean
+from stats.descriptives import check_confidence
 
 FloatArray = NDArray[np.float64]
 HALVINGS = 80  # of a bracket some 20 |t| + 80 wide: down to float64's rounding
@@ -57,8 +58,7 @@ def noncentrality_interval(
     """
     from scipy import stats  # slow to import
 
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence} must lie between 0 and 1, like 0.95")
+    check_confidence(confidence)
     t = np.asarray(t, dtype=np.float64)
     known = np.isfinite(t)
     at = np.where(known, t, 0.0)

@@ -241,6 +241,9 @@ def marginal_gain(
     lows = [v for v in (threshold, positive.min(initial=np.inf)) if 0 < v < np.inf]
     floor = min(lows, default=1e-3) / 2.5
     top = max(positive.max(initial=threshold), threshold, floor) * 2
+    if not np.isfinite(gain).any():
+        leave_empty(ax, "a gain takes two intervals")
+        return figure
     log_axis(ax, np.append(positive, [floor, top]))
     many = len(gain) > MANY_INTERVALS
     ax.vlines(

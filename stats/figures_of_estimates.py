@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from stats.descriptives import check_confidence
 from stats.figures import cut_start, wrapped_name
 from stats.labels import EndLabel, end_labels, label_points, notes, sampled_note
 from stats.matrix import seed_matrix
@@ -38,7 +39,6 @@ from stats.plotting import (
     token_unit,
     tokens_axis,
 )
-from stats.variability import check_confidence
 from stats.wording import unit_fraction
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -244,7 +244,7 @@ def stopping(
                 ms=size, alpha=alpha, mec="white" if size > 4 else "none", mew=0.5, clip_on=False,
             )  # fmt: skip
     spent, lost = (pd.concat([settings[name], large[name]]) for name in ("tokens_spent", "regret"))
-    span = max(float(spent.max() - spent.min()), 0.2 * float(spent.max())) / unit
+    span = max(float(spent.max() - spent.min()), 0.2 * float(spent.max()), 1e-3 * unit) / unit
     middle = float(spent.max() + spent.min()) / 2 / unit
     ax.set_xlim(middle - 0.7 * span, middle + 0.7 * span)
     top = max(float(lost.max()), 0.01)  # nats; a thousandth is not worth an axis

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stats.descriptives import t_quantile
+from stats.descriptives import check_confidence, t_quantile
 from stats.matrix import Names
 from stats.measures import best_interval
-from stats.variability import check_confidence, layout, sample_sd
+from stats.variability import layout, sample_sd
 
 FloatArray = NDArray[np.float64]
 SIMULATED_AT_ONCE = 2_000_000  # numbers, 16 MB: keeps the memory small whatever is asked

@@ -17,6 +17,7 @@ from stats.cells import MAX_NAMED, named
 
 KEY = ["condition", "seed", "interval"]
 LARGEST_LOSS = 700.0  # nats a token; exp of 710 is more than a float can hold
+PERPLEXITY_ROUNDING = 1e-3  # relative: some write it with few digits
 RunKey = tuple[str, int]
 # Outcome of a run: its status, and a message that may be empty; None for a run without a folder.
 OutcomeOf = Callable[[RunKey], tuple[str, str] | None]
@@ -99,6 +100,16 @@ def _refuse_impossible(frame: pd.DataFrame) -> None:
             f"intervals.csv has a val_loss above {LARGEST_LOSS:g} nats in the (condition, seed, "
             f"interval) cells {_cells(large)} (the first is {large['val_loss'].iloc[0]:g}); its "
             "perplexity is no finite number: remove that run if it diverged"
+        )
+    known = frame[frame["val_perplexity"].notna() & np.isfinite(frame["val_loss"])]
+    wanted = np.exp(known["val_loss"])
+    bad = known[(known["val_perplexity"] / wanted - 1).abs() > PERPLEXITY_ROUNDING]
+    if not bad.empty:
+        raise RunFolderError(
+            "intervals.csv has a val_perplexity that is not exp(val_loss) in the (condition, seed, "
+            f"interval) cells {_cells(bad)} (the first is {bad['val_perplexity'].iloc[0]:g}, "
+            f"expected {wanted[bad.index[0]]:g}); mend the wrong column, or leave val_perplexity "
+            "empty and it is computed"
         )
     for column in frame.columns.drop([*KEY, "val_loss"]):
         sizes = frame[column].abs()

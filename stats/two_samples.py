@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from stats.descriptives import check_confidence
 from stats.effect_sizes import hedges_correction
 from stats.flips import sign_patterns
 
@@ -54,8 +55,7 @@ def differences(
     J: `stats.effect_sizes.hedges_correction`.
     """
     a, b = _checked(a, b, paired)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence} must lie between 0 and 1, like 0.95")
+    check_confidence(confidence)
     difference, error, ddof, sd, df_sd = _standard_error(a, b, paired)
     known = error > 0
     t = _divide(difference, error, known)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from stats.descriptives import t_interval
+from stats.descriptives import check_confidence, t_interval
 from stats.matrix import Names, seed_matrix
 
 FloatArray = NDArray[np.float64]
@@ -179,9 +179,3 @@ def layout(frame: pd.DataFrame, names: Names) -> FloatArray:
     if len(loss.intervals) < 2:
         raise ValueError(f"{len(loss.intervals)} interval(s) in the frame; this takes at least 2")
     return loss.values
-
-
-def check_confidence(confidence: float) -> None:
-    """Refuse a level that is no probability."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence} must lie between 0 and 1, like 0.95")

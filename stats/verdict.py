@@ -168,6 +168,8 @@ def _interval_apa(what: str, ci: MeanInterval, settings: MeasureSettings) -> str
 def _backslides(loss: FloatArray, seeds: pd.DataFrame) -> Finding:
     slides = seeds["backslides"]
     total, changes = int(slides.sum()), loss.shape[1] - 1
+    if changes == 0:
+        return Finding("Backslides cannot be judged: there is a single interval.")
     if total == 0:
         return Finding(
             f"No seed backslides in its {count(changes, 'change')} from interval to interval."

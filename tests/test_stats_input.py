@@ -370,3 +370,15 @@ def test_losses_without_differences_are_said_loudly(tmp_path):
     frame.to_csv(folder / "intervals.csv", index=False)
     (notice,) = read_run_folder(folder).notices
     assert "val_loss is 2.5 in every cell" in notice
+
+
+def test_a_perplexity_that_contradicts_the_loss_is_refused(tmp_path):
+    folder = fake_run_folder(tmp_path / "run", with_runs=False, seeds=2)
+    frame = pd.read_csv(folder / "intervals.csv")
+    frame.loc[5, "val_perplexity"] *= 1.01
+    frame.to_csv(folder / "intervals.csv", index=False)
+    with pytest.raises(RunFolderError, match=r"not exp\(val_loss\).*\(baseline, 0, 5\).*expected"):
+        read_run_folder(folder)
+    frame["val_perplexity"] = np.nan
+    frame.to_csv(folder / "intervals.csv", index=False)
+    assert len(read_run_folder(folder).intervals) == len(frame)

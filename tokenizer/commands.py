@@ -24,6 +24,7 @@ from tokenizer.streams import open_bytes, open_output, read_ids, read_text
 from tokenizer.tokenizer import LARGEST_UINT16, Tokenizer
 from tokenizer.tokenizer_json import GPT2_PATTERN
 
+NOT_PLAIN = {".gz", ".zip", ".zst", ".xz", ".bz2", ".jsonl", ".ndjson", ".parquet"}
 _PATTERNS = {"default": PATTERN, "gpt2": GPT2_PATTERN}
 
 
@@ -87,6 +88,11 @@ def train(arguments: argparse.Namespace) -> None:
 def _training_texts(names: Sequence[str], pattern: str, reading: ByteProgress) -> Iterator[str]:
     """The texts of all files, in parts that end where a piece ends."""
     for name in names:
+        if Path(name).suffix in NOT_PLAIN:
+            raise ValueError(
+                f"{name}: this command reads plain text; unpack it first (zcat, or the text field "
+                "of its lines) and give - to read from a pipe"
+            )
         if pattern in _PATTERNS.values():
             # the marker between stories holds no place to cut
             yield from read_text(name, pattern, seen=reading)
