@@ -362,7 +362,7 @@ def test_losses_without_differences_are_said_loudly(tmp_path):
     folder = fake_run_folder(tmp_path / "run", with_runs=False, seeds=3)
     frame = pd.read_csv(folder / "intervals.csv")
     first = frame[frame["seed"] == frame["seed"].min()]["val_loss"].to_numpy()
-    frame["val_loss"] = np.tile(first, 3)
+    frame["val_loss"], frame["val_perplexity"] = np.tile(first, 3), np.nan
     frame.to_csv(folder / "intervals.csv", index=False)
     (notice,) = read_run_folder(folder).notices
     assert "all 3 seeds hold the same losses" in notice
