@@ -173,6 +173,9 @@ def _read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # not UTF-8, or not JSON
         raise RunFolderError(f"{path.name} is not valid JSON: {error}") from error
+    # "\\ud800" is JSON, but half a character: neither UTF-8 nor a frame of texts can hold it
+    whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    value = json.loads(whole)
     if not isinstance(value, dict):
         raise RunFolderError(f"{path.name} must hold a JSON object, not a {type(value).__name__}")
     return value

@@ -382,3 +382,9 @@ def test_a_perplexity_that_contradicts_the_loss_is_refused(tmp_path):
     frame["val_perplexity"] = np.nan
     frame.to_csv(folder / "intervals.csv", index=False)
     assert len(read_run_folder(folder).intervals) == len(frame)
+
+
+def test_half_a_character_in_study_json_is_replaced(tmp_path):
+    folder = fake_run_folder(tmp_path / "run", with_runs=False, seeds=2)
+    (folder / "study.json").write_text('{"note": "half \\ud800"}', encoding="utf-8")
+    assert read_run_folder(folder).study == {"note": "half ?"}

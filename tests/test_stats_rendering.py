@@ -51,9 +51,16 @@ NASTY = (
 )
 
 
+def frame_of(name, texts):
+    """Objects: where pyarrow is installed pandas keeps texts as UTF-8, without half characters."""
+    frame = pd.DataFrame({0: pd.Series(texts, dtype=object), 1: [1.5, np.nan]})
+    frame.columns = pd.Index([name, "value"], dtype=object)
+    return frame
+
+
 def document_of(text):
     """Every place of a document where a text from a file can stand, filled with it."""
-    frame = pd.DataFrame({f"column {text}": [text, text], "value": [1.5, np.nan]})
+    frame = frame_of(f"column {text}", [text, text])
     blocks = (
         Paragraph(text),
         Paragraph(text, "notice"),
@@ -186,7 +193,7 @@ def test_markdown_stays_legible():
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_latex_has_only_commands_of_ours(text):
-    frame = pd.DataFrame({f"c {text}": [text, "b"], "value": [1.5, np.nan]})
+    frame = frame_of(f"c {text}", [text, "b"])
     source = latex.table(Table("name", frame, text, text, bold_row=0))
     assert source.isascii()
     check_latex(source)
