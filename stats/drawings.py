@@ -51,6 +51,11 @@ def _of_tables(condition: ConditionAnalysis) -> dict[str, Callable[[], Figure]]:
     found["stable_phase"] = lambda: stable_phase_map(condition.grids["stable_phase"])
     found["backslides_by_tolerance"] = lambda: counts_map(condition.grids, "backslides")
     found["spikes_by_ratio"] = lambda: counts_map(condition.grids, "interval_spikes")
+    found["best_interval_by_definition"] = lambda: best_interval_map(
+        condition.grids["best_interval"]
+    )
+    if "step_spikes" in condition.grids:
+        found["step_spikes_by_rule"] = lambda: step_spikes_map(condition.grids["step_spikes"])
     return found
 
 
@@ -77,3 +82,34 @@ def counts_map(grids: Mapping[str, pd.DataFrame], name: str) -> Figure:
     threshold, words = COUNTED[name]
     labels = {threshold: words, name: f"{name.replace('_', ' ')} of all seeds"}
     return sensitivity_map(grids[name], threshold, None, name, labels=labels)
+
+
+def best_interval_map(grid: pd.DataFrame) -> Figure:
+    """The best interval, by how best is meant: of the mean or the median, within delta of it."""
+    whole = grid[~grid["left_out"] & (grid["definition"] != "seed")]
+    return sensitivity_map(
+        whole,
+        "delta",
+        "definition",
+        "best_interval",
+        labels={
+            "delta": "earliest within (nats)",
+            "definition": "over seeds",
+            "best_interval": "best interval",
+        },
+    )
+
+
+def step_spikes_map(grid: pd.DataFrame) -> Figure:
+    """Steps of all seeds that spiked, over the window they are judged by and the SDs it takes."""
+    return sensitivity_map(
+        grid,
+        "step_spike_sds",
+        "step_spike_window",
+        "step_spikes",
+        labels={
+            "step_spike_sds": "SD above the mean",
+            "step_spike_window": "steps before",
+            "step_spikes": "step spikes of all seeds",
+        },
+    )

@@ -76,6 +76,15 @@ FIGURES: Mapping[str, tuple[str, str]] = {
         "Interval spikes, over their ratio.",
         "How many rises by more than a fraction of the loss there are; the one in use is outlined.",
     ),
+    "best_interval_by_definition": (
+        "The best interval, by what best means.",
+        "Of the mean or the median over seeds, and the earliest interval within so many nats of "
+        "the lowest; the definition in use is outlined.",
+    ),
+    "step_spikes_by_rule": (
+        "Step spikes, over their rule.",
+        "How many steps rise so many SD above the steps before them; the rule in use is outlined.",
+    ),
 }
 
 INFERENCE: Mapping[str, tuple[str, str]] = {

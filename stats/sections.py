@@ -28,6 +28,10 @@ from stats.measures import MeasureSettings, best_interval
 from stats.robustness import robustness_sentences
 from stats.wording import million, unit_fraction
 
+ROBUSTNESS = (
+    *("best_interval_by_definition", "stable_phase", "backslides_by_tolerance"),
+    *("spikes_by_ratio", "step_spikes_by_rule"),
+)
 FOLD_FROM = 15  # rows: a longer table of detail is closed until the reader opens it
 ANOVA_ROWS = (
     *("F", "ddof1", "ddof2", "p_unc", "eps", "p_GG_corr", "eps_HF", "p_HF_corr"),
@@ -221,7 +225,7 @@ def robustness(material: Material) -> list[Block]:
     never = tried["diminishing_first"].isna().any()
     return [
         Bullets(tuple(robustness_sentences(condition.grids))),
-        *_drawn_if_any(material, "stable_phase", "backslides_by_tolerance", "spikes_by_ratio"),
+        *_drawn_if_any(material, *ROBUSTNESS),
         Table(
             f"{material.stem}sensitivity",
             in_words(tried),
