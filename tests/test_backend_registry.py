@@ -64,6 +64,7 @@ def any_sizes(draw):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", REGISTRY)
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(sizes=any_sizes())

@@ -109,6 +109,7 @@ def llvm_code(function, *arguments):
     return code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "arguments"), _elementwise())
 def test_no_float64_in_float32_loops(function, arguments):
     code = llvm_code(function, *arguments)

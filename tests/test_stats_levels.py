@@ -20,6 +20,8 @@ from stats import (
 from stats.levels import ERRORS, TESTS, p_values
 from stats.simulated import ar1_studies, random_walk_studies, u_shape
 
+pytestmark = pytest.mark.slow
+
 NAMES = {"dv": "loss", "within": "interval", "subject": "seed"}
 
 

@@ -25,6 +25,8 @@ from stats.io import RunFolderError, read_run_folder
 from stats.measures import MeasureSettings, add_measures
 from stats.plotting import styled
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

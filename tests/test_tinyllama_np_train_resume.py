@@ -26,6 +26,8 @@ from tinyllama_np.corpus.batches import BatchSource
 from tinyllama_np.train import train_run
 from tokenizer import Tokenizer
 
+pytestmark = pytest.mark.slow
+
 STEPS = INTERVAL_STEPS[-1]
 
 

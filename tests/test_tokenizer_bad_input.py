@@ -21,6 +21,8 @@ from tokenizer.tokenizer_json import read_tokenizer_json
 from tokenizer.train_naive import train_naive
 from tokenizer.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.slow
+
 reproducible = settings(derandomize=True, deadline=None, max_examples=150)
 
 

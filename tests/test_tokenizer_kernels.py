@@ -67,6 +67,7 @@ def test_pieces_of_any_bytes(data):
     assert lengths(data) == lengths_by_regex(data)
 
 
+@pytest.mark.slow
 def test_pieces_around_every_character():
     """Every code point next to letters, digits, spaces, itself and an apostrophe."""
     everything = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
@@ -119,6 +120,7 @@ def test_learning(texts, n_merges):
     assert train.train_compiled(arrays, n_merges) == train.train(arrays.as_counter(), n_merges)
 
 
+@pytest.mark.slow
 def test_learning_makes_room():
     """Random words and one giant word: pairs, chains and tables outgrow what they start with."""
     rng = random.Random(0)
