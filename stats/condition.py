@@ -9,13 +9,13 @@ import pandas as pd
 from stats.answers import Answers
 from stats.descriptives import by_interval
 from stats.document import Finding
-from stats.effects import AnovaResults, analyses_of_variance, seed_table, sensitivity
+from stats.effects import AnovaResults, analyses_of_variance, seed_table
 from stats.inference import infer
 from stats.io import RunFolder
 from stats.measures import MeasureSettings
 from stats.planning import plan
 from stats.published import compare
-from stats.sensitivity import sensitivity_grids
+from stats.sensitivity import sensitivity, sensitivity_grids
 from stats.verdict import verdict
 
 DESCRIBED = (

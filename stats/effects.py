@@ -19,8 +19,6 @@ from stats.measures import (
     marginal_gain,
     wide,
 )
-from stats.sensitivity import mean_gain as mean_gain
-from stats.sensitivity import sensitivity as sensitivity
 
 DEPENDENT = {"val_loss": "loss", "val_perplexity": "perplexity", "volatility": "volatility"}
 

@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stats.effects import mean_gain
 from stats.heat_maps import backslides
 from stats.labels import EndLabel, end_labels, notes, sampled_note
 from stats.measures import MeasureSettings, best_interval, wide
@@ -44,6 +43,7 @@ from stats.plotting import (
     tokens_axis,
     tokens_of,
 )
+from stats.sensitivity import mean_gain
 from stats.variability import sd_interval
 from stats.wording import million
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from stats.anova_verdict import ALPHA, anova_findings
 from stats.descriptives import MeanInterval, rise_from_best, t_interval
 from stats.document import Finding
-from stats.effects import AnovaResults, mean_gain
+from stats.effects import AnovaResults
 from stats.measures import MeasureSettings, best_interval, diminishing_interval, wide
+from stats.sensitivity import mean_gain
 from stats.wording import count, joined, million, p_value, span
 
 FloatArray = NDArray[np.float64]

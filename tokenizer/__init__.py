@@ -1,9 +1,9 @@
 """A byte-level BPE tokenizer and its trainer.
 
-Reading order: byte_alphabet, pretokenize, train_naive, count, train, encode, vocabulary, oniguruma,
-tokenizer_json, tiktoken_ranks, kernels, compiled, batching, token_ids, tokenizer, huggingface; for
-the command line streams, progress, display, inspection, commands, cli. Explained in
-docs/tokenizer.md.
+Reading order: files, byte_alphabet, pretokenize, train_naive, count, train, encode, vocabulary,
+oniguruma, tokenizer_json, tiktoken_ranks, kernels, compiled, batching, token_ids, tokenizer,
+huggingface; for the command line streams, progress, display, inspection, commands, cli. Explained
+in docs/tokenizer.md.
 """
 
 from tokenizer.huggingface import huggingface_tokenizer_config

@@ -7,7 +7,6 @@ no piece.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from tokenizer.files import replaced
 from tokenizer.pretokenize import PATTERN
 from tokenizer.tokenizer_json import GPT2_PATTERN
 
@@ -192,16 +192,5 @@ def open_output(name: str | None) -> Iterator[BinaryIO]:
         raise ValueError(f"--out {path}: there is no folder {path.parent}; create it first")
     if path.is_dir():
         raise ValueError(f"--out {path}: is a folder; expected a file")
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(path) as file:
+        yield file

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizer.batching import Block, SpecialCutter, gather, in_order
 from tokenizer.count import PieceCounts, count_pieces
 from tokenizer.encode import PieceEncoder
+from tokenizer.files import replaced
 from tokenizer.oniguruma import check_portable
 from tokenizer.pretokenize import END_OF_TEXT, PATTERN, encode_utf8
 from tokenizer.tiktoken_ranks import read_ranks, write_ranks
@@ -367,7 +368,9 @@ class Tokenizer(Vocabulary):
             If Hugging Face's regular expressions may read `pattern` differently.
         """
         check_portable(self.pattern)
-        _write_whole(Path(path), self.to_json().encode("utf-8"))
+        data = self.to_json().encode("utf-8")
+        with replaced(Path(path)) as file:
+            file.write(data)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -436,23 +439,9 @@ class Tokenizer(Vocabulary):
         ValueError
             If ids do not rise with the order of the merges, which is all the format can say.
         """
-        _write_whole(Path(path), write_ranks(self))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Replace a file; a reader finds the old one or the new one. A device or pipe is written to."""
-    if path.exists() and not path.is_file():  # to rename a file onto /dev/null would replace it
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
+        data = write_ranks(self)
+        with replaced(Path(path)) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _kernels_loaded() -> bool:
