@@ -363,7 +363,6 @@ class FillingDisk:
     def write(self, stream: Any, data: bytes) -> None:
         if self.full():
             stream.write(data[: len(data) // 2])
-            stream.flush()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         stream.write(data)
 
@@ -390,7 +389,7 @@ def test_a_disk_that_fills_at_any_write_leaves_nothing_half_written(
             (path.parent / name).write_bytes(content)
         disk = FillingDisk(count)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(storage, "_write", disk.write)
+            patch.setattr(storage.Disk, "write", disk.write)
             for call in ("fsync", "replace"):
                 patch.setattr(storage.os, call, disk.call(getattr(os, call)))
             failure = None

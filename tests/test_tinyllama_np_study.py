@@ -12,7 +12,6 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -193,7 +192,7 @@ def test_a_process_that_was_killed_while_it_encoded_is_taken_over(tmp_path, monk
             "append",
             lambda self, *shard: killed() if len(self.shards) == 5 else append(self, *shard),
         )
-        patch.setattr(study, "shutil", SimpleNamespace(rmtree=lambda folder: None))
+        patch.setattr(study, "remove_tree", lambda folder: None)
         with pytest.raises(Killed):
             data_of(tmp_path / "new", [text])
     staging = tmp_path / ".new.partial"
@@ -228,7 +227,7 @@ def test_a_disk_that_fills_leaves_no_study(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tinyllama_np.storage._write", full)
+    monkeypatch.setattr("tinyllama_np.storage.Disk.write", full)
     with pytest.raises(OSError, match=r"No space left on device: .*valid\.bin"):
         prepare_study(config, texts, tmp_path / "study", lambda line: None)
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]

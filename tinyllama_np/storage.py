@@ -13,23 +13,82 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 TEMPORARY_SUFFIX = ".partial"
 
 
+class Disk:
+    """Every kind of change to the disk, a method each.
+
+    All of this file, and so all that a run writes, goes through one object of this class: a test
+    puts another in its place and lets any single operation fail.
+    """
+
+    def make_folders(self, folder: Path) -> None:
+        """Make the folder and those above it, where they are missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def open(self, path: Path, mode: str) -> BinaryIO:
+        """Open a file to write to it, which makes the file; nothing is held back in a buffer."""
+        return cast(BinaryIO, open(path, mode, buffering=0))
+
+    def write(self, stream: BinaryIO, data: bytes) -> None:
+        """Write all of `data`."""
+        rest = memoryview(data)
+        while rest:  # a disk that fills up takes a part and reports it at the next call
+            rest = rest[stream.write(rest) :]
+
+    def cut(self, stream: BinaryIO, length: int) -> None:
+        """Keep the first `length` bytes of an open file."""
+        stream.truncate(length)
+
+    def flush(self, descriptor: int) -> None:
+        """Ask the system to put a file or a folder on the disk."""
+        os.fsync(descriptor)
+
+    def replace(self, old: Path, new: Path) -> None:
+        """Give a file another name, in one step; a file of that name is replaced."""
+        os.replace(old, new)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a folder another name, in one step."""
+        os.rename(old, new)
+
+    def remove_file(self, path: Path) -> None:
+        """Remove a file, if it is there."""
+        path.unlink(missing_ok=True)
+
+    def remove_tree(self, folder: Path) -> None:
+        """Remove a folder and all that is in it."""
+        shutil.rmtree(folder)
+
+    def remove_empty_folder(self, folder: Path) -> None:
+        """Remove a folder that holds nothing."""
+        folder.rmdir()
+
+
+disk = Disk()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it, where they are missing."""
+    if not folder.is_dir():
+        disk.make_folders(folder)
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the file `path` by `data` so that a crash leaves the old or the new content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
-        with open(temporary, "wb") as stream:
-            _write(stream, data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with disk.open(temporary, "wb") as stream:
+            disk.write(stream, data)
+            disk.flush(stream.fileno())
+        disk.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # a disk that is full does not stay so for this
+        if temporary.exists():
+            disk.remove_file(temporary)  # a disk that is full does not stay so for this
     flush_folder(path.parent)
 
 
@@ -45,33 +104,28 @@ def append_text(path: Path, text: str) -> None:
 
 def append_bytes(path: Path, data: bytes) -> None:
     """Add `data` to the end of the file `path`, made with its folder if it is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab") as stream:
-        _write(stream, data)
+    make_folder(path.parent)
+    with disk.open(path, "ab") as stream:
+        disk.write(stream, data)
 
 
 def cut_file(path: Path, length: int) -> None:
     """Keep the first `length` bytes of the file."""
-    with open(path, "r+b") as stream:
-        stream.truncate(length)
+    with disk.open(path, "r+b") as stream:
+        disk.cut(stream, length)
 
 
 def publish_file(temporary: Path, final: Path) -> None:
     """Give a finished file its name in one step; a file of that name is replaced."""
     flush_file(temporary)
-    os.replace(temporary, final)
+    disk.replace(temporary, final)
     flush_folder(final.parent)
-
-
-def _write(stream: BinaryIO, data: bytes) -> None:
-    """Every byte that is written goes through here: where a test lets the disk be full."""
-    stream.write(data)
 
 
 def flush_file(path: Path) -> None:
     """Ask the system to put the file's content on the disk."""
     with open(path, "r+b") as stream:  # Windows flushes only what is open for writing
-        os.fsync(stream.fileno())
+        disk.flush(stream.fileno())
 
 
 def flush_folder(folder: Path) -> None:
@@ -80,7 +134,7 @@ def flush_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        disk.flush(descriptor)
     finally:
         os.close(descriptor)
 
@@ -92,15 +146,43 @@ def publish_folder(temporary: Path, final: Path) -> None:
     flush_folder(temporary)
     if final.exists():
         remove_folder(final)
-    os.rename(temporary, final)
-    flush_folder(final.parent)
+    move_folder(temporary, final)
+
+
+def move_folder(old: Path, new: Path) -> None:
+    """Give a folder another name, in one step."""
+    disk.rename(old, new)
+    flush_folder(new.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there."""
+    if path.exists():
+        disk.remove_file(path)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and what is in it, as it comes; `remove_folder` is for what others read."""
+    if folder.exists():
+        disk.remove_tree(folder)
+
+
+def remove_empty_folder(folder: Path) -> None:
+    """Remove a folder that holds nothing.
+
+    Raises
+    ------
+    OSError
+        If it holds something or is not there.
+    """
+    disk.remove_empty_folder(folder)
 
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder and what is in it; its name goes first, so that none sees a part of it."""
     doomed = folder.with_name(f".{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    os.rename(folder, doomed)
-    shutil.rmtree(doomed)
+    disk.rename(folder, doomed)
+    disk.remove_tree(doomed)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -109,7 +191,7 @@ def remove_leftovers(folder: Path) -> None:
         return
     for entry in folder.iterdir():
         if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            disk.remove_tree(entry) if entry.is_dir() else disk.remove_file(entry)
 
 
 class FolderInUseError(ValueError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -28,7 +27,12 @@ from tinyllama_np.corpus.tokens import open_token_file, unfinished, write_token_
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
-    flush_folder,
+    append_text,
+    make_folder,
+    move_folder,
+    remove_empty_folder,
+    remove_file,
+    remove_tree,
     sha256_file,
     sole_owner,
     write_text_atomic,
@@ -118,22 +122,21 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
     new_parents = [parent for parent in staging.parents if not parent.exists()]
     owned = False
     try:
-        staging.mkdir(parents=True, exist_ok=True)
+        make_folder(staging)
         with sole_owner(staging):
             owned = True
             _keep_only_shards(staging)
             _build(config, texts, staging, say, workers)
-        (staging / ".lock").unlink()
-        out.mkdir(parents=True, exist_ok=True)
-        out.rmdir()  # an empty folder gives way to the new one
-        staging.rename(out)
-        flush_folder(out.parent)
+        remove_file(staging / ".lock")
+        if out.exists():
+            remove_empty_folder(out)  # gives way to the new one
+        move_folder(staging, out)
     finally:
-        if owned and staging.exists():
-            shutil.rmtree(staging)
+        if owned:
+            remove_tree(staging)
         for parent in new_parents:
             with suppress(OSError):  # not empty: the study is in it
-                parent.rmdir()
+                remove_empty_folder(parent)
 
 
 def _keep_only_shards(staging: Path) -> None:
@@ -142,10 +145,7 @@ def _keep_only_shards(staging: Path) -> None:
     kept = {staging / ".lock", data, unfinished(data / "train.bin"), unfinished(data / "valid.bin")}
     there = [*staging.iterdir(), *(data.iterdir() if data.is_dir() else ())]
     for path in set(there) - kept:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        remove_tree(path) if path.is_dir() else remove_file(path)
 
 
 def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: int) -> None:
@@ -179,7 +179,7 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: i
             f"the validation text has {held_out.tokens:,} tokens, fewer than "
             f"valid_tokens={asked:,}: all of it is measured"
         )
-    tokenizer.save(folder / "tokenizer.json")
+    write_text_atomic(folder / "tokenizer.json", tokenizer.to_json())
     study = {
         "config": config.to_dict(),
         "config_hash": config.sha256,
@@ -325,17 +325,17 @@ def run_study(
         others go on.
     """
     stop_file = jobs[0].stop_file
-    stop_file.unlink(missing_ok=True)
+    remove_file(stop_file)
     futures = [_submit(executor, job) for job in jobs]
     pending: set[Future[dict[str, Any]]] = set(futures)
     while pending:
         _, pending = wait(pending, timeout=poll_seconds, return_when=FIRST_COMPLETED)
         report(sum(tokens_seen(job) for job in jobs))
         if stop_requested() and not stop_file.exists():
-            stop_file.touch()
+            append_text(stop_file, "")
             for future in pending:
                 future.cancel()
-    stop_file.unlink(missing_ok=True)
+    remove_file(stop_file)
     stopping = stop_requested()
     return [_outcome(future, job, stopping) for future, job in zip(futures, jobs, strict=True)]
 

@@ -5,7 +5,6 @@ The file's format is in `record.py`, its making in pieces in `shards.py`.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
@@ -39,7 +38,9 @@ from tinyllama_np.corpus.text import CorpusError, SelectedStories
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
     FolderInUseError,
+    make_folder,
     publish_file,
+    remove_tree,
     sha256_file,
     sole_owner,
 )
@@ -172,19 +173,18 @@ def write_token_file(
         )
     folder = unfinished(path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with sole_owner(folder):
             texts = shard_texts(stories, shard_characters)
             info = _write(path, folder, texts, stories, tokenizer, max_tokens, workers)
     except FolderInUseError:
         raise
     except Exception as error:  # a kill leaves the folder, and so does Ctrl-C
-        if folder.exists():
-            shutil.rmtree(folder)
+        remove_tree(folder)
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
-    shutil.rmtree(folder)
+    remove_tree(folder)
     return info
 
 
