@@ -57,9 +57,13 @@ def _finished(frame: pd.DataFrame, outcome_of: OutcomeOf, notices: list[str]) ->
     last_steps = frame.groupby(["condition", "seed"], sort=True)["step"].max()
     for (condition, seed), last in last_steps.items():
         outcome = outcome_of((str(condition), int(seed)))
-        if outcome is None or outcome[0] == "finished":
+        if outcome is None:
             continue
         status, message = outcome
+        if status == "finished":
+            if message:
+                notices.append(f"Condition {condition}, seed {seed}, finished: {message}.")
+            continue
         detail = f": {message}" if message else ""
         notices.append(
             f"Left out: condition {condition}, seed {seed}, is {status} at step {int(last):,}"

@@ -40,6 +40,7 @@ READING_ORDER = (
     "evaluate",
     "generate",
     "telemetry",
+    "trainer",
     "train",
     "study",
     "progress",

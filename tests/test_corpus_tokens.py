@@ -18,7 +18,7 @@ from tinyllama_np.corpus.tokens import (
     open_token_file,
     write_token_file,
 )
-from tinyllama_np.train import training_ring
+from tinyllama_np.trainer import training_ring
 from tokenizer import Tokenizer
 
 STORIES = ["The cat sat.", "The dog ran; the cat sat.", "Caf\u00e9!", "The end."]

@@ -13,11 +13,11 @@ from tinyllama_np import ModelConfig, checkpoint, forward
 from tinyllama_np.checkpoint import (
     CheckpointError,
     checkpoint_folders,
-    latest_checkpoint,
     load_checkpoint,
     load_model,
     restore,
     save_checkpoint,
+    whole_checkpoints,
 )
 from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.parameters import Parameters
@@ -114,7 +114,7 @@ def test_a_flipped_bit_is_noticed_and_the_older_checkpoint_taken(tmp_path, token
     (newer / name).write_bytes(data)
     with pytest.raises(CheckpointError):
         load_checkpoint(newer)
-    found = latest_checkpoint(tmp_path)
+    _, found = next(whole_checkpoints(tmp_path))
     assert found is not None
     assert found.state["step"] == 3
 
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_noticed(tmp_path, tokenizer, name, damage):
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(path)
     assert "\n" not in str(caught.value)
-    assert latest_checkpoint(tmp_path) is None
+    assert list(whole_checkpoints(tmp_path)) == []
 
 
 def test_a_manifest_that_leaves_a_file_out_is_refused(tmp_path, tokenizer):
@@ -148,7 +148,7 @@ def test_a_crash_while_writing_leaves_the_older_checkpoint(
     tmp_path, tokenizer, monkeypatch, writes
 ):
     save(tmp_path, tokenizer, seed=1, step=3)
-    real, count = checkpoint.write_atomic, 0
+    real, count = checkpoint.write_file, 0
 
     def crash_after(*arguments):
         nonlocal count
@@ -160,13 +160,13 @@ def test_a_crash_while_writing_leaves_the_older_checkpoint(
     def crash(*arguments):
         raise CrashError
 
-    monkeypatch.setattr(checkpoint, "write_atomic", crash_after)
+    monkeypatch.setattr(checkpoint, "write_file", crash_after)
     if writes == 8:  # all files there, the folder not yet renamed
         monkeypatch.setattr(checkpoint, "publish_folder", crash)
     with pytest.raises(CrashError):
         save(tmp_path, tokenizer, seed=2, step=10)
     monkeypatch.undo()
-    found = latest_checkpoint(tmp_path)
+    _, found = next(whole_checkpoints(tmp_path))
     assert found is not None
     assert found.state["step"] == 3
     path, weights, _ = save(tmp_path, tokenizer, seed=2, step=10)  # over what was left
@@ -182,7 +182,7 @@ def test_checkpoints_are_ordered_by_step_and_other_folders_ignored(tmp_path):
     names = [path.name for path in checkpoint_folders(tmp_path)]
     assert names == ["step-000002", "step-999999", "step-1000000"]
     assert checkpoint_folders(tmp_path / "missing") == []
-    assert latest_checkpoint(tmp_path / "missing") is None
+    assert list(whole_checkpoints(tmp_path / "missing")) == []
 
 
 def test_no_file_holds_a_path_or_a_pickle(tmp_path, tokenizer):

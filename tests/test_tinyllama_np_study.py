@@ -452,7 +452,7 @@ def test_fewer_train_tokens_train_as_a_study_of_their_own_would(tmp_path):
 
 
 def test_the_ring_of_a_condition_ends_with_an_end_of_text(tmp_path):
-    from tinyllama_np.train import training_ring
+    from tinyllama_np.trainer import training_ring
 
     tokens = np.arange(50, dtype=np.uint16)
     ring = training_ring(tokens, 20, 279)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from tiny_study import (
     tree,
 )
 
-from tinyllama_np import forward, init_params, loss_and_grads, train
+from tinyllama_np import forward, init_params, loss_and_grads, trainer
 from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
 from tinyllama_np.corpus.batches import batch_at, consecutive_windows
 from tinyllama_np.train import train_run
@@ -187,7 +188,11 @@ def test_prompts_longer_than_the_context_and_empty_ones(tmp_path):
 
 def test_outcome_and_state(reference):
     outcome = json.loads((reference.folder / "outcome.json").read_text())
+    hashes = outcome.pop("sha256")
     assert outcome == {"status": "finished", "step": 13, "tokens_seen": 416, "message": ""}
+    assert set(hashes) == {"steps.csv", "intervals.csv", "samples.jsonl"}
+    for name, expected in hashes.items():
+        assert hashlib.sha256((reference.folder / name).read_bytes()).hexdigest() == expected
     (folder,) = checkpoint_folders(reference.folder / "checkpoints")
     state = load_checkpoint(folder).state
     assert (state["step"], state["tokens_seen"], state["seed"]) == (13, 416, 0)
@@ -279,8 +284,8 @@ def test_the_step_of_a_gradient_that_is_not_finite_is_not_applied(job, monkeypat
         assert step < 3
         return False
 
-    monkeypatch.setattr(train.Optimizer, "gradient_norm", norm)
-    monkeypatch.setattr(train.Optimizer, "update", update)
+    monkeypatch.setattr(trainer.Optimizer, "gradient_norm", norm)
+    monkeypatch.setattr(trainer.Optimizer, "update", update)
     outcome = train_run(job)
     assert (outcome["status"], outcome["step"]) == ("diverged", 3)
     last = rows(job.folder / "steps.csv")[-1]

@@ -41,7 +41,7 @@ TRAIN = TrainConfig(
 )
 BASELINE = Condition("baseline")
 INTERVAL_STEPS = (0, 3, 6, 8, 11, 13)
-DETERMINISTIC = ("steps.csv", "intervals.csv", "samples.jsonl", "outcome.json")
+DETERMINISTIC = ("steps.csv", "intervals.csv", "samples.jsonl", "recoveries.csv", "outcome.json")
 
 
 def stories(count: int = 200) -> list[str]:

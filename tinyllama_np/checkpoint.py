@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,12 @@ from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.parameters import Parameters
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
+    make_folder,
     publish_folder,
-    remove_folder,
+    remove_tree,
     sha256_bytes,
     sha256_file,
-    write_atomic,
+    write_file,
 )
 from tokenizer import Tokenizer, huggingface_tokenizer_config
 
@@ -105,11 +106,10 @@ def save_checkpoint(
     files[MANIFEST_FILE] = _json({name: sha256_bytes(data) for name, data in files.items()})
 
     temporary = folder.with_name(f".{folder.name}{TEMPORARY_SUFFIX}")
-    if temporary.exists():  # left by a killed process
-        remove_folder(temporary)
-    temporary.mkdir(parents=True)
+    remove_tree(temporary)  # left by a killed process
+    make_folder(temporary)
     for name, data in files.items():
-        write_atomic(temporary / name, data)
+        write_file(temporary / name, data)
     publish_folder(temporary, folder)
 
 
@@ -177,14 +177,65 @@ def checkpoint_folders(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
 
-def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint in `folder` that is whole; None if there is none."""
+def whole_checkpoints(
+    folder: Path, damaged: Callable[[CheckpointError], None] = lambda error: None
+) -> Iterator[tuple[Path, Checkpoint]]:
+    """The checkpoints in `folder` that are whole, newest first, each loaded when it is asked for.
+
+    Parameters
+    ----------
+    folder : Path
+    damaged : callable
+        Called with the reason for each one that is left out.
+    """
     for path in reversed(checkpoint_folders(folder)):
         try:
-            return load_checkpoint(path)
-        except CheckpointError:
+            checkpoint = load_checkpoint(path)
+        except CheckpointError as error:
+            damaged(error)
             continue  # the one before it is as good, only older
-    return None
+        yield path, checkpoint
+
+
+def steps_to_keep(
+    saved: Collection[int],
+    current: int,
+    interval_steps: Collection[int],
+    keep: str,
+    *,
+    best: int | None = None,
+    finished: bool = False,
+) -> set[int]:
+    """Of a run's checkpoints, those that stay now that the one of step `current` is on the disk.
+
+    Parameters
+    ----------
+    saved : collection of int
+        The steps of all checkpoints there are.
+    current : int
+    interval_steps : collection of int
+        The steps after which intervals are measured.
+    keep : {"last", "all", "best"}
+        "last": the current one and, until the run has finished, the newest interval's before it,
+        to fall back on. "best": also that of the lowest validation loss. "all": every interval's.
+    best : int, optional
+        The step of the lowest validation loss.
+    finished : bool
+
+    Returns
+    -------
+    set of int
+        A later step than the current is never among them: the run went back behind it.
+    """
+    at_intervals = {step for step in saved if step in interval_steps and step < current}
+    kept = {current}
+    if keep == "all":
+        kept |= at_intervals
+    elif not finished and at_intervals:
+        kept.add(max(at_intervals))
+    if keep == "best" and best in at_intervals:
+        kept.add(best)
+    return kept
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -163,6 +163,9 @@ class TrainConfig:
     adam_epsilon: float = setting(1e-8, "AdamW: added to the root")
     weight_decay: float = setting(0.1, "AdamW: decoupled decay, on matrices only")
     max_grad_norm: float = setting(1.0, "gradients are scaled down to this global norm")
+    divergence_retries: int = setting(
+        0, "times to go back an interval and halve the rate after numbers that are not finite"
+    )
     micro_batch_size: int = setting(1, "sequences that one thread takes through the model at once")
     gradient_lanes: int = setting(4, "gradient buffers summed in fixed order; bounds the threads")
     backend: str = setting("numba", "operations: " + " or ".join(BACKENDS))
@@ -192,7 +195,7 @@ class TrainConfig:
         ):
             check_at_least(self, name, 1)
         check_at_least(self, "intervals", 2)
-        for name in ("warmup_steps", "sample_tokens", "seed"):
+        for name in ("warmup_steps", "divergence_retries", "sample_tokens", "seed"):
             check_at_least(self, name, 0)
         for name in ("train_tokens", "init_seed", "data_seed"):
             if getattr(self, name) is not None:

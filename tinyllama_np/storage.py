@@ -92,6 +92,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     flush_folder(path.parent)
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file of a temporary folder, which `publish_folder` puts on the disk as a whole."""
+    with disk.open(path, "wb") as stream:
+        disk.write(stream, data)
+
+
 def write_text_atomic(path: Path, text: str) -> None:
     """`write_atomic` of UTF-8 text, line ends as given."""
     write_atomic(path, text.encode("utf-8"))

@@ -38,7 +38,14 @@ from tinyllama_np.storage import (
     write_text_atomic,
 )
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
-from tinyllama_np.train import FAILED, STOPPED, RunJob, run_folder, train_run
+from tinyllama_np.train import (
+    FAILED,
+    STOPPED,
+    RunJob,
+    check_ended_telemetry,
+    run_folder,
+    train_run,
+)
 from tokenizer import Tokenizer
 
 Say = Callable[[str], None]
@@ -374,9 +381,16 @@ def tokens_seen(job: RunJob) -> int:
 
 
 def collect_intervals(jobs: Sequence[RunJob], out: Path) -> Path:
-    """Write the study's intervals.csv from those of its runs."""
+    """Write the study's intervals.csv from those of its runs.
+
+    Raises
+    ------
+    TelemetryError
+        If the telemetry of a run that has ended was changed since.
+    """
     lines = [",".join(INTERVAL_COLUMNS) + "\n"]
     for job in jobs:
+        check_ended_telemetry(job)
         for row in read_rows(run_folder(out, job.condition, job.train.seed) / "intervals.csv"):
             lines.append(format_row(row, INTERVAL_COLUMNS))
     path = out / "intervals.csv"

@@ -1,20 +1,25 @@
-"""The run's CSV files: their columns and how rows are written, read back and cut at a resume.
+"""The run's files that grow: their columns, how rows are written, read back and cut at a resume.
 
-Numbers are written by `repr`, so that reading gives back the same bits; a value that does not exist
-is an empty cell. Only timing.csv holds wall-clock figures: the others are the same bytes whenever
-the same run is repeated. What each column means: docs/telemetry.md.
+A checkpoint records how long each of them was and the SHA-256 of all of it. So a resume knows
+whether what is there is what the run wrote, cuts what came later, and sees an edit. Numbers are
+written by `repr`, so that reading gives back the same bits; a value that does not exist is an empty
+cell. Only timing.csv holds wall-clock figures: the others are the same bytes whenever the same run
+is repeated. What each column means: docs/telemetry.md.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Literal
 
-from tinyllama_np.storage import append_text, flush_file, write_text_atomic
+from tinyllama_np.storage import append_bytes, cut_file, flush_file, write_atomic
 
 INTERVAL_COLUMNS = (
     "condition",
@@ -42,8 +47,13 @@ TIMING_COLUMNS = (
     "evaluation_s",
     "threads",
 )
+RECOVERY_COLUMNS = ("step", "back_to_step", "train_loss", "grad_norm", "learning_rate_scale")
 
 Value = str | int | float | None
+
+
+class TelemetryError(ValueError):
+    """A run's telemetry is not what the run wrote."""
 
 
 def format_row(values: Mapping[str, Value], columns: Sequence[str]) -> str:
@@ -52,11 +62,12 @@ def format_row(values: Mapping[str, Value], columns: Sequence[str]) -> str:
         raise ValueError(f"row has {sorted(values)}, expected {sorted(columns)}")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([_cell(values[column]) for column in columns])
+    writer.writerow([cell(values[column]) for column in columns])
     return stream.getvalue()
 
 
-def _cell(value: Value) -> str:
+def cell(value: Value) -> str:
+    """A value as the text of its cell."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return repr(float(value)) if isinstance(value, float) else str(value)
@@ -89,7 +100,72 @@ def last_row(path: Path) -> dict[str, str] | None:
     return dict(zip(columns, cells, strict=True)) if len(cells) == len(columns) else None
 
 
-class CsvLog:
+@dataclass(frozen=True)
+class Mark:
+    """How far a growing file had come: its length in bytes, and the SHA-256 of all of it."""
+
+    size: int
+    sha256: str
+
+
+class GrowingFile:
+    """A text file that is only ever added to.
+
+    Parameters
+    ----------
+    path : Path
+    header : str
+        What the file begins with.
+    """
+
+    def __init__(self, path: Path, header: str = "") -> None:
+        self.path = path
+        self._header = header
+        self._size, self._digest = 0, hashlib.sha256()
+
+    def begin(self) -> None:
+        """Make the file anew."""
+        self._rewrite(self._header)
+
+    def compare(self, mark: Mark) -> Literal["whole", "short", "changed"]:
+        """Whether the file still begins with what it held at `mark`."""
+        data = self._content()[: mark.size]
+        if len(data) < mark.size:
+            return "short"
+        return "whole" if hashlib.sha256(data).hexdigest() == mark.sha256 else "changed"
+
+    def back_to(self, mark: Mark) -> None:
+        """Cut what was added after `mark`, up to which the file is whole."""
+        data = self._content()
+        if len(data) > mark.size:
+            cut_file(self.path, mark.size)
+        self._size, self._digest = mark.size, hashlib.sha256(data[: mark.size])
+
+    def append(self, text: str) -> None:
+        """Add to the end."""
+        data = text.encode("utf-8")
+        append_bytes(self.path, data)
+        self._size += len(data)
+        self._digest.update(data)
+
+    def mark(self) -> Mark:
+        """How far the file has come."""
+        return Mark(self._size, self._digest.hexdigest())
+
+    def flush(self) -> None:
+        """Put what was written on the disk."""
+        flush_file(self.path)
+
+    def _content(self) -> bytes:
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def _rewrite(self, text: str) -> None:
+        data = text.encode("utf-8")
+        write_atomic(self.path, data)
+        self._size, self._digest = len(data), hashlib.sha256(data)
+
+
+class CsvLog(GrowingFile):
     """A CSV file that grows by rows.
 
     Parameters
@@ -99,11 +175,11 @@ class CsvLog:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path = path
+        super().__init__(path, ",".join(columns) + "\n")
         self.columns = columns
 
     def restart(self, last_step: int) -> list[dict[str, str]]:
-        """Drop rows after `last_step`, which a killed run wrote without a checkpoint.
+        """Drop rows after `last_step`, for a file of which no checkpoint knows the content.
 
         Returns
         -------
@@ -117,14 +193,9 @@ class CsvLog:
 
         # Up to the checkpoint all is on the disk; what follows may be damaged by a power cut.
         rows = list(takewhile(stays, read_rows(self.path)))
-        lines = [format_row(row, self.columns) for row in rows]
-        write_text_atomic(self.path, ",".join(self.columns) + "\n" + "".join(lines))
+        self._rewrite(self._header + "".join(format_row(row, self.columns) for row in rows))
         return rows
 
     def add(self, **values: Value) -> None:
         """Append one row."""
-        append_text(self.path, format_row(values, self.columns))
-
-    def flush(self) -> None:
-        """Put what was written on the disk."""
-        flush_file(self.path)
+        self.append(format_row(values, self.columns))

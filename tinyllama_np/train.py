@@ -1,53 +1,57 @@
-"""One run: a model of one seed trained on its budget, measured at every interval.
+"""One run on the disk: its telemetry, its checkpoints, and how it goes on from them.
 
-The state between two steps is (step, weights, moments) alone: batches and learning rate are
-functions of the step, and what a resumed run needs of its own past telemetry it reads back from the
-CSV files, in which numbers lose no bits.
+A checkpoint holds the state of the `Trainer` and says how far each telemetry file had come. A run
+that was broken off goes back to its newest checkpoint, cuts its files there, and takes the same
+steps again; numbers lose no bits in the CSV files, so what a resumed run needs of its past
+telemetry it reads back from them.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 import time
-from dataclasses import dataclass, field
-from itertools import takewhile
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tinyllama_np.backend import get_backend
 from tinyllama_np.checkpoint import (
+    Checkpoint,
     CheckpointError,
     checkpoint_folders,
-    latest_checkpoint,
-    restore,
     save_checkpoint,
+    steps_to_keep,
+    whole_checkpoints,
 )
 from tinyllama_np.config import ModelConfig, TrainConfig
-from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
-from tinyllama_np.corpus.tokens import TokenArray, open_token_file
-from tinyllama_np.evaluate import Evaluation, evaluate
-from tinyllama_np.generate import generate
+from tinyllama_np.evaluate import EvaluationStopped
 from tinyllama_np.interrupts import StopSignals
-from tinyllama_np.lanes import Lanes, mean_loss, single_threaded_blas
-from tinyllama_np.ops import IntArray
-from tinyllama_np.optimizer import Optimizer
-from tinyllama_np.parameters import Parameters
-from tinyllama_np.schedule import learning_rate
 from tinyllama_np.storage import (
     append_text,
-    flush_file,
+    make_folder,
     remove_folder,
     remove_leftovers,
     sha256_file,
     write_text_atomic,
 )
-from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS, TIMING_COLUMNS, CsvLog
-from tokenizer import Tokenizer
+from tinyllama_np.telemetry import (
+    INTERVAL_COLUMNS,
+    RECOVERY_COLUMNS,
+    STEP_COLUMNS,
+    TIMING_COLUMNS,
+    CsvLog,
+    GrowingFile,
+    Mark,
+    TelemetryError,
+    format_row,
+    read_rows,
+)
+from tinyllama_np.trainer import Row, Trainer, open_run_data
 
 FINISHED, STOPPED, DIVERGED, FAILED = "finished", "stopped", "diverged", "failed"
+KEEP = ("last", "all", "best")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class RunJob:
     threads: int = 1
     keep_checkpoints: str = "last"
     deadline: float | None = None  # time.time() at which to stop at a checkpoint
+    accept_environment: bool = False  # go on where other versions or another processor began
 
     @property
     def folder(self) -> Path:
@@ -76,16 +81,6 @@ class RunJob:
 def run_folder(study_folder: Path, condition: str, seed: int) -> Path:
     """runs/<condition>/seed-<k> of a study."""
     return study_folder / "runs" / condition / f"seed-{seed}"
-
-
-def training_ring(tokens: IntArray, train_tokens: int | None, end_of_text: int) -> TokenArray:
-    """The first `train_tokens` tokens (all if None), closed by an end of text.
-
-    So a condition with fewer unique tokens trains on what a study of its own would have.
-    """
-    ring: TokenArray = np.array(tokens[:train_tokens])
-    ring[-1] = end_of_text
-    return ring
 
 
 @dataclass
@@ -106,6 +101,24 @@ def finished_outcome(job: RunJob) -> dict[str, Any] | None:
     return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
 
 
+def check_ended_telemetry(job: RunJob) -> None:
+    """See that a run that has ended still has the telemetry that its outcome speaks of.
+
+    Raises
+    ------
+    TelemetryError
+        If a file has other bytes than when the run ended.
+    """
+    for name, expected in ((finished_outcome(job) or {}).get("sha256") or {}).items():
+        path = job.folder / Path(name).name
+        if not path.is_file() or sha256_file(path) != expected:
+            raise TelemetryError(
+                f"{name} of {job.condition}/{job.folder.name} is not what the run wrote: it was "
+                f"edited or damaged; put the file back, or remove runs/{job.condition}/"
+                f"{job.folder.name} to train the run again"
+            )
+
+
 def train_run(job: RunJob) -> dict[str, Any]:
     """Carry out a run from where its newest checkpoint left it.
 
@@ -114,7 +127,12 @@ def train_run(job: RunJob) -> dict[str, Any]:
     dict
         The outcome, as in the run's outcome.json: status "finished", "stopped" (by request or time
         limit; run it again to go on) or "diverged" (a loss or gradient was not finite), the step
-        and tokens reached and a message.
+        and tokens reached, a message, and the SHA-256 of the telemetry.
+
+    Raises
+    ------
+    CheckpointError, TelemetryError
+        If what is there cannot be gone on from: another run's, edited, or cut too short.
     """
     ended = finished_outcome(job)
     if ended is not None:
@@ -129,251 +147,279 @@ class _Run:
     """A run in progress."""
 
     def __init__(self, job: RunJob) -> None:
-        self.job, self.train, self.model = job, job.train, job.model
-        t = self.train
+        self.job, self.train = job, job.train
+        self.name = f"{job.condition}/{job.folder.name}"  # for messages
         folder = job.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.checkpoints = folder / "checkpoints"
         remove_leftovers(folder)
         remove_leftovers(self.checkpoints)
-
-        data = job.study_folder / "data"
-        tokenizer_path = job.study_folder / "tokenizer.json"
-        self.tokenizer = Tokenizer.load(tokenizer_path)
-        made_with = sha256_file(tokenizer_path)
-        self.byte_lengths = self.tokenizer.token_byte_lengths()
-        ring = training_ring(
-            open_token_file(data / "train.bin", made_with).tokens,
-            t.train_tokens,
-            self.tokenizer.end_of_text,
-        )
-        valid = open_token_file(data / "valid.bin", made_with).tokens
-        self.ring_tokens = len(ring)
-        data_seed = t.seed if t.data_seed is None else t.data_seed
-        self.batches = BatchSource(ring, t.batch_size, t.sequence_length, data_seed)
-        self.valid_windows = consecutive_windows(valid, t.valid_tokens, t.sequence_length)
-        self.sample_windows = consecutive_windows(ring, t.valid_tokens, t.sequence_length)
-
-        self.lanes = Lanes(
-            self.model,
-            time=t.sequence_length,
-            micro_batch=t.micro_batch_size,
-            lanes=t.gradient_lanes,
-            threads=job.threads,
-            backend=get_backend(t.backend, matmul=t.matmul),
-        )
-        init_seed = t.seed if t.init_seed is None else t.init_seed
-        self.weights = Parameters.initial(self.model, init_seed)
-        self.optimizer = Optimizer(self.model, t)
-        self.step = -1  # nothing measured yet
-        checkpoint = latest_checkpoint(self.checkpoints)
-        if checkpoint is not None:
-            restore(checkpoint, self.weights, self.optimizer)
-            self.step = checkpoint.state["step"]
-        self.saved_step = self.step
-        self.lanes.use_weights(self.weights.views)
-        self._open_logs()
+        data = open_run_data(job.study_folder, job.train.train_tokens)
+        self.trainer = Trainer(job.model, job.train, data, job.condition, job.threads)
+        self.steps_log = CsvLog(folder / "steps.csv", STEP_COLUMNS)
+        self.intervals_log = CsvLog(folder / "intervals.csv", INTERVAL_COLUMNS)
+        self.samples_log = GrowingFile(folder / "samples.jsonl")
+        self.timing_log = CsvLog(folder / "timing.csv", TIMING_COLUMNS)
+        # What is a function of the configuration, of which a checkpoint knows every byte.
+        self.telemetry: dict[str, GrowingFile] = {
+            log.path.name: log for log in (self.steps_log, self.intervals_log, self.samples_log)
+        }
+        self.losses: dict[int, float] = {}  # validation loss by step, of the intervals measured
+        self.saved: tuple[int, int] = (0, 0)  # step and interval of the newest checkpoint
+        try:
+            self._go_on_from_newest_checkpoint()
+        except BaseException:
+            self.trainer.close()
+            raise
         self.clock = _Clock()
 
     def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.lanes.close()
+        self.trainer.close()
 
-    def _open_logs(self) -> None:
-        folder = self.job.folder
-        self.steps_log = CsvLog(folder / "steps.csv", STEP_COLUMNS)
-        self.intervals_log = CsvLog(folder / "intervals.csv", INTERVAL_COLUMNS)
-        self.timing_log = CsvLog(folder / "timing.csv", TIMING_COLUMNS)
-        self.samples_file = folder / "samples.jsonl"
-        steps = self.steps_log.restart(self.step)
-        intervals = self.intervals_log.restart(self.step)
-        self.timing_log.restart(self.step)
-        self._restart_samples()
-        due = [i for i in range(self.train.intervals) if self.train.interval_step(i) <= self.step]
-        for log, found, expected in (
-            (self.steps_log, len(steps), max(0, self.step)),
-            (self.intervals_log, len(intervals), len(due)),
-        ):
-            if found != expected:
-                raise CheckpointError(
-                    f"{log.path.name} of {self.job.condition}/{folder.name} has {found} rows up to "
-                    f"the checkpoint at step {self.step}, expected {expected}; "
-                    "remove the run's folder to begin the run again"
+    # ----------------------------------------------------------------------------- where to begin
+
+    def _go_on_from_newest_checkpoint(self) -> None:
+        """Take over the newest checkpoint that is whole and that the telemetry reaches."""
+
+        damaged: list[CheckpointError] = []
+        too_short = ""
+        for folder, checkpoint in whole_checkpoints(self.checkpoints, damaged.append):
+            problem = self._telemetry_shorter_than(checkpoint)
+            if not problem:
+                self._take_over(checkpoint)
+                for trouble in (*damaged, *filter(None, [too_short])):
+                    self.say(f"{trouble}: goes on from step {self.trainer.step}")
+                return
+            too_short = f"{problem} for checkpoint {folder.name}"
+        if too_short:
+            raise TelemetryError(
+                f"{too_short}, and there is no older one; put the file back, or remove "
+                f"runs/{self.name} to begin the run again"
+            )
+        for trouble in damaged:
+            self.say(f"{trouble}: there is none, the run begins again")
+        for log in self.telemetry.values():
+            log.begin()
+        self.timing_log.restart(-1)
+        self._write_recoveries()
+
+    def _telemetry_shorter_than(self, checkpoint: Checkpoint) -> str:
+        """Which file has lost bytes that it had at the checkpoint; "" if none.
+
+        Raises
+        ------
+        TelemetryError
+            If a file has other bytes than the run wrote.
+        """
+        for name, mark in _marks(checkpoint).items():
+            found = self.telemetry[name].compare(mark)
+            if found == "changed":
+                raise TelemetryError(
+                    f"{name} of {self.name} is not what the run wrote up to its checkpoint at step "
+                    f"{checkpoint.state['step']}: it was edited or damaged; put the file back, or "
+                    f"remove runs/{self.name} to begin the run again"
                 )
-        self.interval = len(intervals)  # the next to be measured
-        measured = int(intervals[-1]["step"]) if intervals else 0
-        # (loss, gradient norm) of the steps since the last interval, for its means
-        self.recent = [
+            if found == "short":
+                return f"{name} of {self.name} is too short"
+        return ""
+
+    def _take_over(self, checkpoint: Checkpoint) -> None:
+        for name, mark in _marks(checkpoint).items():
+            self.telemetry[name].back_to(mark)
+        intervals = read_rows(self.intervals_log.path)
+        self.losses = {int(row["step"]): float(row["val_loss"] or "nan") for row in intervals}
+        measured = max(self.losses, default=0)
+        recent = [
             (float(row["train_loss"]), float(row["grad_norm"]))
-            for row in steps
+            for row in read_rows(self.steps_log.path)
             if int(row["step"]) > measured
         ]
+        self.trainer.restore(checkpoint, recent)
+        self.timing_log.restart(self.trainer.step)
+        self._write_recoveries()
+        self.saved = self._position()
 
-    def _restart_samples(self) -> None:
-        def stays(line: str) -> bool:
-            try:
-                return bool(json.loads(line)["step"] <= self.step)
-            except (ValueError, KeyError, TypeError):  # damaged by a power cut
-                return False
+    def _write_recoveries(self) -> None:
+        if self.train.divergence_retries:
+            rows = [format_row(row, RECOVERY_COLUMNS) for row in self.trainer.recoveries]
+            text = ",".join(RECOVERY_COLUMNS) + "\n" + "".join(rows)
+            write_text_atomic(self.job.folder / "recoveries.csv", text)
 
-        data = self.samples_file.read_bytes() if self.samples_file.exists() else b""
-        lines = data.decode("utf-8", errors="replace").split("\n")[:-1]
-        kept = "".join(line + "\n" for line in takewhile(stays, lines))
-        write_text_atomic(self.samples_file, kept)
+    # ----------------------------------------------------------------------------------- the loop
 
     def carry_out(self) -> dict[str, Any]:
         """Train to the end, or until asked to stop."""
+        trainer = self.trainer
         with StopSignals() as signals:
-            while self.step < self.train.steps:
+            while not trainer.finished:
                 if self._should_stop(signals):
                     self.save()
                     return self.outcome(STOPPED, "stopped on request; run again to go on")
-                if self.step < 0:
-                    self.step = 0  # interval 0 comes before the first update
-                elif problem := self.take_step():
-                    return self.outcome(DIVERGED, problem)
-                if self.step == self.train.interval_step(self.interval):
-                    self.measure_interval()
-        self.save()  # where a crash came after the last checkpoint: removes the older ones
-        return self.outcome(FINISHED, "")
+                if not trainer.interval_is_due:
+                    problem = self.take_step()
+                    if problem:
+                        return self.outcome(DIVERGED, problem)
+                else:
+                    self.measure_interval(signals)
+        self.save()
+        self._remove_checkpoints(finished=True)
+        times = len(trainer.recoveries)
+        return self.outcome(FINISHED, f"went back {times} times; see recoveries.csv" * bool(times))
 
     def take_step(self) -> str:
-        """One update; returns a message if loss or gradient are not finite, else ""."""
-        t, clock = self.train, self.clock
-        started = time.perf_counter()
-        inputs, targets = self.batches.batch(self.step)
-        loss = mean_loss(self.lanes.loss_and_gradient(inputs, targets))
-        backward_done = time.perf_counter()
-        norm = self.optimizer.gradient_norm(self.lanes)
-        step = self.step + 1
-        rate = learning_rate(step, t)
-        finite = math.isfinite(loss) and math.isfinite(norm)
-        clipped = False
-        if finite:
-            clipped = self.optimizer.update(
-                self.weights, self.lanes, step=step, learning_rate=rate, norm=norm
-            )
-            self.lanes.use_weights(self.weights.views)
-        clock.forward_backward += backward_done - started
-        clock.optimizer += time.perf_counter() - backward_done
-        self.step = step
-        self.recent.append((loss, norm))
-        self.steps_log.add(
-            **self._position(), lr=rate, train_loss=loss, grad_norm=norm, clipped=int(clipped)
-        )
-        if finite:
-            return ""
-        return (
-            f"step {step}: training loss {loss} and gradient norm {norm} must be finite; the step "
-            "was not applied. Lower the learning rate or clip harder"
-        )
+        """One update; returns a message if the run cannot go on after it, else ""."""
+        result = self.trainer.take_step()
+        self.clock.forward_backward += result.forward_backward_s
+        self.clock.optimizer += result.optimizer_s
+        self.steps_log.add(**result.row)
+        return "" if result.finite else self._go_back(result.row)
 
-    def measure_interval(self) -> None:
-        """Evaluate, write the interval's rows and sample texts, and checkpoint."""
-        started = time.perf_counter()
-        valid = self._evaluate(self.valid_windows)
-        train_sample = self._evaluate(self.sample_windows)
-        losses, norms = zip(*self.recent, strict=True) if self.recent else ((), ())
-        self.intervals_log.add(
-            condition=self.job.condition,
-            seed=self.train.seed,
-            interval=self.interval,
-            **self._position(),
-            lr=learning_rate(self.step, self.train) if self.step else None,
-            train_loss=math.fsum(losses) / len(losses) if losses else None,
-            train_sample_loss=train_sample.loss,
-            val_loss=valid.loss,
-            val_perplexity=valid.perplexity,
-            bits_per_byte=valid.bits_per_byte,
-            grad_norm=math.fsum(norms) / len(norms) if norms else None,
-            flops=self.step
-            * self.train.tokens_per_step
-            * self.model.training_flops_per_token(self.train.sequence_length),
+    def _go_back(self, failed: Row) -> str:
+        """After a step that was not finite: back to the last interval, if that is asked for.
+
+        What is written from here on depends on the checkpoint alone, so a run that is killed in
+        between comes to the same step and goes back once more.
+        """
+        problem = (
+            f"step {failed['step']}: training loss {failed['train_loss']} and gradient norm "
+            f"{failed['grad_norm']} must be finite; the step was not applied. Lower the learning "
+            "rate or clip harder"
         )
-        self._write_samples()
-        self._write_timing(time.perf_counter() - started)
-        self.interval += 1
-        self.recent = []
+        retries = self.train.divergence_retries
+        if len(self.trainer.recoveries) >= retries:
+            return problem + (f" (went back {retries} times before)" if retries else "")
+        recoveries = self.trainer.recoveries
+        target = next(
+            (
+                found
+                for found in whole_checkpoints(self.checkpoints)
+                if found[1].state["step"]
+                == self.train.interval_step(found[1].state["interval"] - 1)
+            ),
+            None,
+        )
+        if target is None:
+            return problem
+        folder, checkpoint = target
+        for other in checkpoint_folders(self.checkpoints):
+            if _step_of(other) > _step_of(folder):  # its telemetry is about to be cut
+                remove_folder(other)
+        self._take_over(checkpoint)
+        self.trainer.recoveries = recoveries
+        self.trainer.went_back(failed)
+        self._write_recoveries()
+        self.say(
+            f"step {failed['step']} was not finite: back to step {self.trainer.step} with "
+            f"{self.trainer.learning_rate_scale:g} of the scheduled learning rate"
+        )
+        return ""
+
+    def measure_interval(self, signals: StopSignals) -> None:
+        """Evaluate, write the interval's rows and sample texts, and checkpoint."""
+        steps = len(self.trainer.recent)
+        try:
+            found = self.trainer.measure(lambda: self._should_stop(signals))
+        except EvaluationStopped:
+            return
+        self.intervals_log.add(**found.row)
+        lines = [json.dumps(sample, ensure_ascii=False) + "\n" for sample in found.samples]
+        self.samples_log.append("".join(lines))
+        self._write_timing(steps, found.seconds)
+        self.losses[self.trainer.step] = float(found.row["val_loss"] or "nan")
         self.clock = _Clock()
         self.save()
 
+    # -------------------------------------------------------------------------------- what is kept
+
     def save(self) -> None:
-        """Checkpoint the state after `step`, once the telemetry up to it is on the disk.
+        """Checkpoint, once the telemetry is on the disk.
 
         A state that is saved already is left alone: it may be the only checkpoint there is.
         """
-        folder = self.checkpoints / f"step-{self.step:06d}"
-        if self.step != self.saved_step:
-            for log in (self.steps_log, self.intervals_log, self.timing_log):
-                log.flush()
-            flush_file(self.samples_file)
-            save_checkpoint(
-                folder,
-                config=self.model,
-                tokenizer=self.tokenizer,
-                weights=self.weights,
-                optimizer=self.optimizer,
-                state={**self._position(), "seed": self.train.seed, "train": self.train.to_dict()},
-            )
-            self.saved_step = self.step
-        if self.job.keep_checkpoints == "last":
-            for other in checkpoint_folders(self.checkpoints):
-                if other != folder:
-                    remove_folder(other)
+        if self._position() == self.saved:
+            return
+        for log in (*self.telemetry.values(), self.timing_log):
+            log.flush()
+        marks = {name: asdict(log.mark()) for name, log in self.telemetry.items()}
+        save_checkpoint(
+            self.checkpoints / f"step-{self.trainer.step:06d}",
+            config=self.job.model,
+            tokenizer=self.trainer.tokenizer,
+            weights=self.trainer.weights,
+            optimizer=self.trainer.optimizer,
+            state={**self.trainer.state(), "telemetry": marks},
+        )
+        self.saved = self._position()
+        self._remove_checkpoints()
+
+    def _remove_checkpoints(self, finished: bool = False) -> None:
+        found = {_step_of(folder): folder for folder in checkpoint_folders(self.checkpoints)}
+        known = {step: loss for step, loss in self.losses.items() if math.isfinite(loss)}
+        kept = steps_to_keep(
+            found,
+            self.trainer.step,
+            {self.train.interval_step(i) for i in range(self.train.intervals)},
+            self.job.keep_checkpoints,
+            best=min(known, key=lambda step: known[step], default=None),
+            finished=finished,
+        )
+        for step, folder in found.items():
+            if step not in kept:
+                remove_folder(folder)
 
     def outcome(self, status: str, message: str) -> dict[str, Any]:
         """What outcome.json says."""
-        step = max(0, self.step)
-        tokens = step * self.train.tokens_per_step
-        return {"status": status, "step": step, "tokens_seen": tokens, "message": message}
+        return {
+            "status": status,
+            "step": self.trainer.step,
+            "tokens_seen": self.trainer.step * self.train.tokens_per_step,
+            "message": message,
+            "sha256": {name: log.mark().sha256 for name, log in self.telemetry.items()},
+        }
 
-    def _position(self) -> dict[str, Any]:
-        tokens = self.step * self.train.tokens_per_step
-        return {"step": self.step, "tokens_seen": tokens, "epoch": tokens / self.ring_tokens}
+    def say(self, message: str) -> None:
+        """Tell whoever watches, and whoever asks later."""
+        print(
+            f"{self.job.condition}/{self.job.folder.name}: {message}", file=sys.stderr, flush=True
+        )
+        now = datetime.now().isoformat(" ", "seconds")
+        append_text(self.job.folder / "log.txt", f"{now} {message}\n")
 
-    def _evaluate(self, windows: tuple[Any, Any]) -> Evaluation:
-        return evaluate(self.lanes, *windows, self.byte_lengths)
+    def _position(self) -> tuple[int, int]:
+        return self.trainer.step, self.trainer.interval
 
-    def _write_samples(self) -> None:
-        t = self.train
-        for number, prompt in enumerate(t.sample_prompts if t.sample_tokens else ()):
-            context = self.model.max_position_embeddings
-            ids = self.tokenizer.encode(prompt)[:context] or [self.tokenizer.end_of_text]
-            with single_threaded_blas():  # else the last bits depend on the number of cores
-                new = generate(
-                    self.weights.views,
-                    ids,
-                    self.model,
-                    max_new_tokens=min(t.sample_tokens, context - len(ids)),
-                    temperature=t.sample_temperature,
-                    stop_token=self.tokenizer.end_of_text,
-                    rng=np.random.default_rng([t.seed, self.step, number]),
-                )
-            entry = {
-                "interval": self.interval,
-                "step": self.step,
-                "tokens_seen": self.step * t.tokens_per_step,
-                "prompt": prompt,
-                "text": self.tokenizer.decode([i for i in new if i != self.tokenizer.end_of_text]),
-            }
-            append_text(self.samples_file, json.dumps(entry, ensure_ascii=False) + "\n")
-
-    def _write_timing(self, evaluation: float) -> None:
+    def _write_timing(self, steps: int, evaluation: float) -> None:
         training = self.clock.forward_backward + self.clock.optimizer
-        tokens = len(self.recent) * self.train.tokens_per_step
+        tokens = steps * self.train.tokens_per_step
         self.timing_log.add(
-            step=self.step,
+            step=self.trainer.step,
             wall_s=round(time.perf_counter() - self.clock.started, 4),
             tokens_per_s=round(tokens / training, 1) if training else None,
             forward_backward_s=round(self.clock.forward_backward, 4),
             optimizer_s=round(self.clock.optimizer, 4),
             evaluation_s=round(evaluation, 4),
-            threads=self.lanes.threads,
+            threads=self.trainer.lanes.threads,
         )
 
     def _should_stop(self, signals: StopSignals) -> bool:
         deadline = self.job.deadline
         late = deadline is not None and time.time() >= deadline
         return late or signals.received != 0 or self.job.stop_file.exists()
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
+
+
+def _marks(checkpoint: Checkpoint) -> dict[str, Mark]:
+    """How far the telemetry had come at a checkpoint, by the name of the file."""
+    marks = checkpoint.state.get("telemetry")
+    if marks is None:
+        raise CheckpointError(
+            f"the checkpoint at step {checkpoint.state['step']} was written by an older version, "
+            "which did not record its telemetry; finish the run with that version, or begin anew"
+        )
+    return {name: Mark(**mark) for name, mark in marks.items()}

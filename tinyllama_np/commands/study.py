@@ -31,6 +31,7 @@ from tinyllama_np.presets import PRESETS, preset
 from tinyllama_np.progress import Progress
 from tinyllama_np.storage import FolderInUseError, sole_owner
 from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs, run_study
+from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.train import DIVERGED, FAILED, STOPPED, RunJob, finished_outcome
 from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
 
@@ -158,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
             outcomes, stopped_by = _train(jobs, min(workers, len(jobs)))
             collect_intervals(jobs, out)
             return _conclude(jobs, outcomes, out, stopped_by)
-    except FolderInUseError as error:
+    except (FolderInUseError, TelemetryError) as error:
         return complain(error)
     except OSError as error:  # a full disk, a folder that went away
         say(f"error: {error.filename or out}: {error.strerror or error}")
