@@ -22,6 +22,7 @@ from tinyllama_np.backend import get_backend
 from tinyllama_np.checkpoint import Checkpoint, CheckpointError, restore
 from tinyllama_np.config import ModelConfig, TrainConfig
 from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
+from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.tokens import TokenArray, open_token_file
 from tinyllama_np.evaluate import Evaluation, evaluate
 from tinyllama_np.generate import generate
@@ -53,15 +54,15 @@ def open_run_data(study_folder: Path, train_tokens: int | None) -> RunData:
     ------
     CorpusError
         If a file is missing or has other bytes than when it was written.
-    ValueError
-        If the tokenizer's file cannot be read.
     """
     path = study_folder / "tokenizer.json"
-    tokenizer = Tokenizer.load(path)
+    if not path.is_file():
+        raise CorpusError(f"{path} is missing: put it back, or start the study in a new folder")
     made_with = sha256_file(path)
     data = study_folder / "data"
     train = open_token_file(data / "train.bin", made_with).tokens
     valid = open_token_file(data / "valid.bin", made_with).tokens
+    tokenizer = Tokenizer.load(path)
     return RunData(tokenizer, training_ring(train, train_tokens, tokenizer.end_of_text), valid)
 
 
