@@ -35,7 +35,7 @@ def text(tmp_path):
 @pytest.fixture
 def cli(monkeypatch, capsys):
     """Run a command in this process, runs included; returns exit code, stdout and stderr lines."""
-    monkeypatch.setattr("tinyllama_np.commands.study.ProcessPoolExecutor", InlineExecutor)
+    monkeypatch.setattr("tinyllama_np.commands.carry_out.ProcessPoolExecutor", InlineExecutor)
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
     monkeypatch.setattr("stats.analyse", lambda out: SimpleNamespace(text=lambda: "the verdict"))
 
@@ -324,6 +324,8 @@ def test_a_validation_text_inside_the_training_text(cli, text, tmp_path):
         ({"valid_fraction": "nan"}, ["valid_fraction=nan"]),
         ({"seeds": "0"}, ["--seeds 0", "at least 1"]),
         ({"seeds": "-2"}, ["--seeds -2"]),
+        ({"seeds": "1000000000"}, ["--seeds 1000000000", "at most 10000"]),
+        ({"batch_size": 10**30}, ["batch_size=1000000000", "64 bits"]),
         ({"seeds": "3,3"}, ["[3, 3]", "differ"]),
         ({"seeds": "1,-4"}, ["[1, -4]", "at least 0"]),
         ({"seeds": "a"}, ["--seeds 'a'"]),

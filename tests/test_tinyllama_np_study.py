@@ -23,6 +23,7 @@ from tiny_study import (
     stories,
     tiny_config,
     tree,
+    write_study_json,
     write_text,
 )
 
@@ -166,7 +167,7 @@ def test_a_study_from_before_these_settings_is_the_same_study(tmp_path):
     values = json.loads((out / "study.json").read_text())
     for name in ("text_field", "deduplicate"):
         del values["config"]["corpus"][name]
-    (out / "study.json").write_text(json.dumps(values))
+    write_study_json(out, values)
     make_study(tmp_path)
     config, texts = of_texts([tmp_path / "text.txt"], deduplicate=True)
     with pytest.raises(ConfigError, match="deduplicate is false there and true here"):

@@ -23,7 +23,7 @@ COMPILING = "compiling the kernels for this processor (once, up to a minute)"
 @pytest.fixture
 def lines(monkeypatch, capsys, tmp_path):
     """Run a tiny study in this process with kernels that seem so; returns what it said."""
-    command = "tinyllama_np.commands.study."
+    command = "tinyllama_np.commands.carry_out."
     monkeypatch.setattr(command + "ProcessPoolExecutor", InlineExecutor)
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
     monkeypatch.setattr("stats.analyse", lambda out: SimpleNamespace(text=lambda: "the verdict"))
@@ -32,7 +32,7 @@ def lines(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(command + "kernels_are_compiled", are_compiled)
         monkeypatch.setattr(command + "compile_kernels", compile_kernels)
         # the runs themselves need no kernels here
-        monkeypatch.setattr("tinyllama_np.train.get_backend", lambda *_, **__: _numpy())
+        monkeypatch.setattr("tinyllama_np.trainer.get_backend", lambda *_, **__: _numpy())
         text = write_text(tmp_path / "text.txt")
         assert main(study_arguments(text, tmp_path / "out", backend=backend)) == 0
         return capsys.readouterr().err.splitlines()

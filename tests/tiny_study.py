@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
+import json
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -86,6 +88,13 @@ def make_study(folder: Path, config: StudyConfig | None = None, **changes) -> Pa
     out = folder / "study"
     prepare_study(config, texts, out, say=lambda message: None)
     return out
+
+
+def write_study_json(out, values):
+    """Give a study's folder another study.json, whose hash is right."""
+    text = json.dumps(values["config"], sort_keys=True)
+    values["config_hash"] = hashlib.sha256(text.encode()).hexdigest()
+    (out / "study.json").write_text(json.dumps(values), encoding="utf-8")
 
 
 def tiny_job(out: Path, config: StudyConfig | None = None, **settings) -> RunJob:

@@ -42,7 +42,9 @@ __all__ = [
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 BACKENDS = ("numba", "numpy")
 MATMULS = ("numba", "blas")
-MAX_VOCAB_SIZE = 1 << 24  # far above any in use: a typing error, not a plan
+# Far above any in use: a typing error, not a plan.
+MAX_VOCAB_SIZE = 1 << 24
+MAX_RUNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -355,12 +357,18 @@ class StudyConfig:
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.seeds:
             raise ConfigError("a study needs at least one seed")
-        if not all(isinstance(seed, int) and seed >= 0 for seed in self.seeds):
+        if not all(type(seed) is int and seed >= 0 for seed in self.seeds):
             raise ConfigError(f"seeds={list(self.seeds)} must be whole numbers of at least 0")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds={list(self.seeds)} must differ from each other")
+        if len(self.seeds) * len(self.conditions) > MAX_RUNS:
+            raise ConfigError(
+                f"{len(self.conditions)} conditions x {len(self.seeds)} seeds are more than the "
+                f"{MAX_RUNS} runs that a study can have"
+            )
         names = [condition.name for condition in self.conditions]
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"conditions {names} must have different names, and be at least one")

@@ -59,6 +59,8 @@ def check_types(config: Any) -> None:
         expected, convert = _KINDS[kind]
         if not isinstance(value, expected) or (isinstance(value, bool) and kind != "bool"):
             raise ConfigError(f"{f.name}={value!r} must be of type {kind}")
+        if kind == "int" and abs(value) >= 1 << 63:
+            raise ConfigError(f"{f.name}={value} must be a whole number of 64 bits")
         if kind == "float" and not math.isfinite(float(value)):
             raise ConfigError(f"{f.name}={value!r} must be a finite number")
         object.__setattr__(config, f.name, convert(value))

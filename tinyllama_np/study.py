@@ -10,7 +10,7 @@ import dataclasses
 import json
 import platform
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ from tinyllama_np.storage import (
     sole_owner,
     write_text_atomic,
 )
+from tinyllama_np.study_file import STUDY_FILE, check_same_study, read_study
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
 from tinyllama_np.train import (
     FAILED,
@@ -115,17 +116,15 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file; name a folder for the study")
-    if (out / "study.json").exists():
-        _check_same_study(config, out)
-        tokenizer_sha256 = sha256_file(out / "tokenizer.json")
-        for name in ("train.bin", "valid.bin"):
-            open_token_file(out / "data" / name, tokenizer_sha256)
+    if (out / STUDY_FILE).exists():
+        check_same_study(config, out)
+        check_token_files(out)
         return
     if out.exists() and any(out.iterdir()):
         raise ConfigError(
             f"folder {out} holds files but no study.json; name a new or an empty folder"
         )
-    staging = out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
+    staging = staging_folder(out)
     new_parents = [parent for parent in staging.parents if not parent.exists()]
     owned = False
     try:
@@ -144,6 +143,50 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
         for parent in new_parents:
             with suppress(OSError):  # not empty: the study is in it
                 remove_empty_folder(parent)
+
+
+def check_token_files(out: Path) -> None:
+    """Refuse a study's folder whose token files are damaged or were made with another tokenizer.
+
+    Raises
+    ------
+    CorpusError
+    OSError
+        If there is no tokenizer.
+    """
+    tokenizer_sha256 = sha256_file(out / "tokenizer.json")
+    for name in ("train.bin", "valid.bin"):
+        open_token_file(out / "data" / name, tokenizer_sha256)
+
+
+def open_study(out: Path) -> StudyConfig:
+    """The configuration of the study in the folder `out`, whose data is checked.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds no study, or one whose preparation never ended.
+    CorpusError
+        If the token files are damaged.
+    """
+    if not (out / STUDY_FILE).exists():
+        if staging_folder(out).exists():
+            raise ConfigError(
+                f"the study {out} was never prepared to its end; give the `study` command that "
+                "began it again, which takes over what was encoded"
+            )
+        raise ConfigError(
+            f"folder {out} holds no {STUDY_FILE}; name a study's folder "
+            "(`tinyllama-np runs FOLDER` lists those in a folder)"
+        )
+    config = read_study(out).config
+    check_token_files(out)
+    return config
+
+
+def staging_folder(out: Path) -> Path:
+    """Where a study is built before it becomes the folder `out`."""
+    return out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
 
 
 def _keep_only_shards(staging: Path) -> None:
@@ -201,7 +244,7 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: i
         },
         "versions": versions(),
     }
-    write_text_atomic(folder / "study.json", json.dumps(study, indent=2) + "\n")
+    write_text_atomic(folder / STUDY_FILE, json.dumps(study, indent=2) + "\n")
     say(
         f"text: {ring.tokens:,} training tokens in {ring.stories:,} stories, "
         f"{held_out.tokens:,} validation tokens"
@@ -250,36 +293,6 @@ def _stories(
     return train, valid
 
 
-def _check_same_study(config: StudyConfig, out: Path) -> None:
-    path = out / "study.json"
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))["config"]
-        later = {"text_field": CorpusConfig.text_field, "deduplicate": CorpusConfig.deduplicate}
-        there = {**there, "corpus": {**later, **there["corpus"]}}  # studies made before these
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); name another folder") from None
-    differences = [
-        f"{name} is {old} there and {new} here"
-        for name, old, new in _differences(there, config.to_dict())
-    ]
-    if differences:
-        raise ConfigError(
-            f"folder {out} holds another study: {'; '.join(differences)}. "
-            "Name another folder, or give the same settings to continue it"
-        )
-
-
-def _differences(a: Any, b: Any, name: str = "") -> list[tuple[str, str, str]]:
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        found = []
-        for key in sorted({*a, *b}):
-            below = f"{name}.{key}" if name else str(key)
-            found += _differences(a.get(key), b.get(key), below)
-        return found
-    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
-    return [] if same else [(name, json.dumps(a), json.dumps(b))]
-
-
 def run_jobs(
     config: StudyConfig,
     out: Path,
@@ -287,6 +300,7 @@ def run_jobs(
     threads: int = 1,
     keep_checkpoints: str = "last",
     deadline: float | None = None,
+    accept_environment: bool = False,
 ) -> list[RunJob]:
     """The study's runs: all seeds of a condition, then the next condition."""
     return [
@@ -298,6 +312,7 @@ def run_jobs(
             threads=threads,
             keep_checkpoints=keep_checkpoints,
             deadline=deadline,
+            accept_environment=accept_environment,
         )
         for condition in config.conditions
         for seed in config.seeds

@@ -89,7 +89,7 @@ def last_row(path: Path) -> dict[str, str] | None:
     """The last complete row of a CSV file that may be growing; None where there is none."""
     try:
         with open(path, "rb") as stream:
-            header = stream.readline().decode("utf-8")
+            header = stream.readline(1000).decode("utf-8", errors="replace")
             stream.seek(max(stream.tell(), stream.seek(0, io.SEEK_END) - 1000))
             tail = stream.read().decode("utf-8", errors="replace")  # may begin inside a character
     except OSError:

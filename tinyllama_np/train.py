@@ -93,12 +93,24 @@ class _Clock:
 
 
 def finished_outcome(job: RunJob) -> dict[str, Any] | None:
-    """The outcome of a run that has ended and would not go on if asked; None for any other."""
+    """The outcome of a run that has ended and would not go on if asked; None for any other.
+
+    Raises
+    ------
+    TelemetryError
+        If outcome.json is damaged.
+    """
     path = job.folder / "outcome.json"
     if not path.exists():
         return None
-    outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
+    try:
+        outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise TelemetryError(
+            f"outcome.json of {job.condition}/{job.folder.name} says nothing that can be used; "
+            "remove it to let the run go on from its checkpoint"
+        ) from None
 
 
 def check_ended_telemetry(job: RunJob) -> None:

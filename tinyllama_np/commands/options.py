@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from tinyllama_np.config import (
+    MAX_RUNS,
     Condition,
     ConfigError,
     ModelConfig,
@@ -117,6 +118,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         return numbers
     if numbers[0] < 1:
         raise ConfigError(f"--seeds {text} must be at least 1; for seed 0 alone write 0,")
+    if numbers[0] > MAX_RUNS:
+        raise ConfigError(f"--seeds {text} must be at most {MAX_RUNS}")
     return tuple(range(numbers[0]))
 
 

@@ -1,0 +1,41 @@
+"""`tinyllama-np resume`: continue a study from its folder alone."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from tinyllama_np.commands import complain
+from tinyllama_np.commands.carry_out import add_run_options, carry_out, check_run_options
+from tinyllama_np.config import ConfigError
+from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.study import open_study
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command `resume` to the command line."""
+    parser = commands.add_parser(
+        "resume",
+        help="continue a study from its folder",
+        description="Continue the runs of a study that were stopped, killed or failed, and analyse "
+        "them. Settings, tokenizer and tokens are in the folder: the text files are not needed.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="study folder")
+    add_run_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out the command; returns the exit code."""
+    started = time.time()
+    out: Path = arguments.folder
+    try:
+        limit = check_run_options(arguments)
+        config = open_study(out)
+    except (ConfigError, CorpusError) as error:
+        return complain(error)
+    except OSError as error:
+        return complain(f"{error.filename or out}: {error.strerror or error}")
+    return carry_out(config, out, arguments, started + limit if limit else None)
