@@ -24,6 +24,10 @@ from stats.tables import csv_text
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 done, 1 failed while writing, 2 wrong input."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # The terminal's encoding may lack a Greek letter: show a mark, do not fail.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         return _run(words)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -27,6 +27,8 @@ READING_ORDER = (
     "backend",
     "storage",
     "owner",
+    "environment",
+    "environment_record",
     "parameters",
     "workspace",
     "model",

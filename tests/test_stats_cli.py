@@ -248,3 +248,12 @@ def test_long_names_are_replaced_by_numbers():
     text = anova_text(table, "score", width=80)
     assert "(3) " in text
     assert max(map(len, text.splitlines())) <= 80 + len(long)  # a name is not broken
+
+
+def test_a_terminal_without_greek_letters_shows_marks(tmp_path, monkeypatch):
+    words = [csv(tmp_path, long_table(groups=True)), "--dv", "score", "--within", "week"]
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", screen)
+    assert main(["anova", *words, "--subject", "person"]) == 0
+    screen.flush()
+    assert b"?" in screen.buffer.getvalue()

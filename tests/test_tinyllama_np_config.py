@@ -352,6 +352,13 @@ def test_corpora_that_cannot_be(changes, part):
     refuses(lambda: CorpusConfig(**changes), part)
 
 
+def test_the_order_in_which_seeds_are_named_makes_no_other_study():
+    study = dataclasses.replace(preset("smoke"), seeds=(10, 0, 9))
+    assert study.seeds == (0, 9, 10)
+    same = dataclasses.replace(study, seeds=(9, 10, 0))
+    assert (same, same.sha256) == (study, study.sha256)
+
+
 def test_every_setting_has_a_help_text():
     """The command line shows them."""
     for cls in (ModelConfig, TrainConfig):

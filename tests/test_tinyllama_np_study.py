@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import errno
 import gzip
+import hashlib
 import io
 import json
 import shutil
@@ -294,6 +295,23 @@ def test_another_study_in_the_folder(tmp_path):
         assert difference in message
     assert "batch_size" not in message
     assert tree(out) == before
+
+
+def test_seeds_in_another_order_are_the_same_study(tmp_path):
+    """Also where they were written down as they were given, as studies did at first."""
+    out = make_study(tmp_path, tiny_config(seeds=(5, 0, 2)))
+    made = tree(out)
+    make_study(tmp_path, tiny_config(seeds=(2, 5, 0)))
+    assert tree(out) == made
+    values = json.loads((out / "study.json").read_text())
+    assert values["config"]["seeds"] == [0, 2, 5]
+    values["config"]["seeds"] = [5, 0, 2]
+    settings = json.dumps(values["config"], sort_keys=True).encode()
+    values["config_hash"] = hashlib.sha256(settings).hexdigest()
+    (out / "study.json").write_text(json.dumps(values))
+    make_study(tmp_path, tiny_config(seeds=(2, 5, 0)))
+    with pytest.raises(ConfigError, match=r"seeds is \[0, 2, 5\] there and \[0, 2\] here"):
+        make_study(tmp_path, tiny_config(seeds=(2, 0)))
 
 
 def test_another_text_under_the_same_name(tmp_path):

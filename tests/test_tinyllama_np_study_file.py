@@ -61,7 +61,7 @@ def test_a_setting_of_a_later_version_is_named(tmp_path, values):
 
 
 def test_differences_are_named_with_both_values(tmp_path, values):
-    with pytest.raises(ConfigError, match=r"seeds is \[3, 1\] there and \[0\] here") as caught:
+    with pytest.raises(ConfigError, match=r"seeds is \[1, 3\] there and \[0\] here") as caught:
         check_same_study(tiny_config(learning_rate=0.5), tmp_path)
     assert "train.learning_rate is 0.01 there and 0.5 here" in str(caught.value)
 

@@ -43,7 +43,14 @@ TRAIN = TrainConfig(
 )
 BASELINE = Condition("baseline")
 INTERVAL_STEPS = (0, 3, 6, 8, 11, 13)
-DETERMINISTIC = ("steps.csv", "intervals.csv", "samples.jsonl", "recoveries.csv", "outcome.json")
+DETERMINISTIC = (
+    "steps.csv",
+    "intervals.csv",
+    "samples.jsonl",
+    "recoveries.csv",
+    "environment.json",
+    "outcome.json",
+)
 
 
 def stories(count: int = 200) -> list[str]:

@@ -389,6 +389,13 @@ def kernel_target() -> dict[str, Any]:
     return {"cpu": host_cpu()[0], "vector_floats": LANES, "tile": [TILE_ROWS, TILE_COLUMNS]}
 
 
+def kernel_compiler() -> dict[str, Any]:
+    """What else decides about the kernels' code: the processor's `features`, Numba's `settings`."""
+    from tinyllama_np.kernels.cache import compiler_settings, host_features
+
+    return {"features": host_features(), "settings": compiler_settings()}
+
+
 def kernels_are_compiled() -> bool:
     """Whether an earlier process left every kernel on the disk, compiled for this processor."""
     from tinyllama_np.kernels import cache, linear

@@ -347,7 +347,10 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A study: every condition is trained with every seed on the same text."""
+    """A study: every condition is trained with every seed on the same text.
+
+    `seeds` are put in ascending order.
+    """
 
     preset: str
     model: ModelConfig
@@ -369,6 +372,8 @@ class StudyConfig:
                 f"{len(self.conditions)} conditions x {len(self.seeds)} seeds are more than the "
                 f"{MAX_RUNS} runs that a study can have"
             )
+        # they name runs; with one order, the same runs are the same study
+        object.__setattr__(self, "seeds", tuple(sorted(self.seeds)))
         names = [condition.name for condition in self.conditions]
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"conditions {names} must have different names, and be at least one")

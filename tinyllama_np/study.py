@@ -15,7 +15,6 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from tinyllama_np.corpus.sources import iter_stories, open_source
 from tinyllama_np.corpus.synthetic import generate_stories
 from tinyllama_np.corpus.text import CorpusError, SelectedStories, select_stories
 from tinyllama_np.corpus.tokens import open_token_file, unfinished, write_token_file
+from tinyllama_np.environment import package_version
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
@@ -73,18 +73,14 @@ def _identify(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
 
 
 def versions() -> dict[str, str]:
-    """What the numbers depend on beside the configuration."""
-    found = {
+    """What tokenizer and token files were made with; each run records what it is computed with."""
+    packages = ("tinyllama-np", "numpy", "numba", "llvmlite", "regex")
+    return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),
+        **{name: package_version(name) for name in packages},
     }
-    for package in ("tinyllama-np", "numpy", "numba", "llvmlite", "regex"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a source tree that is not installed
-            found[package] = "not installed"
-    return found
 
 
 def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, workers: int = 1) -> None:

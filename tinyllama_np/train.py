@@ -26,6 +26,8 @@ from tinyllama_np.checkpoint import (
     whole_checkpoints,
 )
 from tinyllama_np.config import ModelConfig, TrainConfig
+from tinyllama_np.environment import current_environment
+from tinyllama_np.environment_record import begin_or_continue
 from tinyllama_np.evaluate import EvaluationStopped
 from tinyllama_np.interrupts import StopSignals
 from tinyllama_np.storage import (
@@ -145,6 +147,9 @@ def train_run(job: RunJob) -> dict[str, Any]:
     ------
     CheckpointError, TelemetryError
         If what is there cannot be gone on from: another run's, edited, or cut too short.
+    EnvironmentMismatch
+        If the run was begun where its numbers may have come out otherwise, and the job does not
+        accept that.
     """
     ended = finished_outcome(job)
     if ended is not None:
@@ -201,6 +206,7 @@ class _Run:
         for folder, checkpoint in whole_checkpoints(self.checkpoints, damaged.append):
             problem = self._telemetry_shorter_than(checkpoint)
             if not problem:
+                self._check_environment(checkpoint.state["step"])
                 self._take_over(checkpoint)
                 for trouble in (*damaged, *filter(None, [too_short])):
                     self.say(f"{trouble}: goes on from step {self.trainer.step}")
@@ -211,12 +217,20 @@ class _Run:
                 f"{too_short}, and there is no older one; put the file back, or remove "
                 f"runs/{self.name} to begin the run again"
             )
+        self._check_environment(-1)
         for trouble in damaged:
             self.say(f"{trouble}: there is none, the run begins again")
         for log in self.telemetry.values():
             log.begin()
         self.timing_log.restart(-1)
         self._write_recoveries()
+
+    def _check_environment(self, step: int) -> None:
+        """See that this is where the run was begun, or that it may go on elsewhere."""
+        current = current_environment(self.train.backend)
+        note = begin_or_continue(self.job.folder, step, current, self.job.accept_environment)
+        if note:
+            self.say(note)
 
     def _telemetry_shorter_than(self, checkpoint: Checkpoint) -> str:
         """Which file has lost bytes that it had at the checkpoint; "" if none.

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from tinyllama_np.backend import kernel_target
 from tinyllama_np.bench.timing import Repeats, Spread, time_alternating
+from tinyllama_np.environment import numpy_blas
 from tinyllama_np.lanes import default_threads
 
 ROOF_SIZE = 3072
@@ -28,10 +29,6 @@ def describe_machine() -> dict[str, Any]:
         Plain values, ready for JSON. `blas` is None where NumPy's BLAS is not recognised;
         `blas_settings` are the environment variables that change what it does.
     """
-    libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
-    # SciPy brings another BLAS along, which Numba loads: NumPy's comes first.
-    libraries.sort(key=lambda entry: "numpy" not in entry["filepath"])
-    blas = libraries[0] if libraries else None
     return {
         "processor": processor_name(),
         "cores": default_threads(),
@@ -40,12 +37,7 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": version("numpy"),
         "numba": version("numba"),
-        "blas": blas
-        and {
-            "library": blas["internal_api"],
-            "version": blas["version"],
-            "kernel": blas.get("architecture"),
-        },
+        "blas": numpy_blas(),
         "blas_settings": {
             name: value
             for name, value in sorted(os.environ.items())

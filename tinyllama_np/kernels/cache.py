@@ -47,10 +47,26 @@ def host_cpu() -> tuple[str, str]:
     return name, get_host_cpu_features() if features is None else features
 
 
+def host_features() -> list[str]:
+    """Features of the processor that Numba compiles for.
+
+    Those that the host lacks are left out: their list is LLVM's. A list that was given is whole.
+    """
+    features = [feature for feature in host_cpu()[1].split(",") if feature]
+    if config.CPU_FEATURES is not None:
+        return sorted(features)
+    return sorted(feature for feature in features if feature.startswith("+"))
+
+
+def compiler_settings() -> dict[str, object]:
+    """Numba's settings that change machine code, by name."""
+    return {name: getattr(config, name, None) for name in _SETTINGS}
+
+
 def kernel_hash(sources: Path) -> str:
     """Hash of the kernel sources in a folder, the compiler and the processor."""
     digest = hashlib.sha256()
-    settings = [f"{name}={getattr(config, name, None)}" for name in _SETTINGS]
+    settings = [f"{name}={value}" for name, value in compiler_settings().items()]
     for part in (numba.__version__, llvmlite.__version__, *settings, *host_cpu()):
         digest.update(part.encode() + b"\0")
     for path in sorted(sources.glob("*.py")):

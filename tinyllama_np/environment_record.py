@@ -1,0 +1,168 @@
+"""A run's record of its environments: `environment.json`, and the check at a resume.
+
+A run that goes on in another environment still trains, but it is no longer the run that it would
+have been: sums are rounded otherwise, and small differences grow from step to step. So it goes on
+only when told to, and the record says from which step on:
+
+    [{"from_step": 0, "environment": {...}}, {"from_step": 200, "environment": {...}}]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyllama_np.environment import Difference, Environment, differences
+from tinyllama_np.storage import write_text_atomic
+
+FILE_NAME = "environment.json"
+OPTION = "--accept-environment"
+
+
+class EnvironmentMismatch(ValueError):
+    """A run would go on in an environment that may give it other numbers."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """From which step on a run was computed in which environment."""
+
+    from_step: int
+    environment: Environment
+
+
+def read_environments(run_folder: Path) -> list[Entry]:
+    """The environments of a run, oldest first; none where nothing was recorded.
+
+    Raises
+    ------
+    EnvironmentMismatch
+        If the file is no such record.
+    """
+    path = run_folder / FILE_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = [Entry(entry["from_step"], entry["environment"]) for entry in content]
+        steps = [entry.from_step for entry in entries]
+        whole = all(type(step) is int for step in steps) and steps == sorted(steps)
+        whole = whole and all(isinstance(entry.environment, dict) for entry in entries)
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole, entries = False, []
+    if not whole or not entries:
+        raise EnvironmentMismatch(
+            f"{FILE_NAME} of run {_name(run_folder)} is damaged, so that what the run was computed "
+            f"with is not known; {OPTION} goes on and begins the record anew"
+        )
+    return entries
+
+
+def check_environment(
+    run_folder: Path, step: int, current: Environment, accept: bool
+) -> list[Difference]:
+    """In what `current` differs from the environment that took a run to its checkpoint at `step`.
+
+    A run that was told to go on from this step in this environment may do so again.
+
+    Raises
+    ------
+    EnvironmentMismatch
+        If it may give the run other numbers and `accept` is False; the message is one line.
+    """
+    entries = read_environments(run_folder)
+    if not entries:
+        return []
+    found = differences(_before(entries, step)[-1].environment, current)
+    binding = [difference for difference in found if difference.binds]
+    if binding and not accept and not _accepted(entries, step, current):
+        raise EnvironmentMismatch(
+            f"run {_name(run_folder)} was computed in another environment up to step {step}: "
+            f"{'; '.join(map(str, binding))}. Its losses would differ in the last digits and drift "
+            f"apart. Continue it where it was begun, or give {OPTION} to go on here, which "
+            f"{FILE_NAME} then records"
+        )
+    return found
+
+
+def begin_or_continue(run_folder: Path, step: int, current: Environment, accept: bool) -> str:
+    """Check and record the environment of a run that begins, or goes on from a checkpoint.
+
+    Call it before anything is computed. Where nothing differs, nothing is written.
+
+    Parameters
+    ----------
+    run_folder : Path
+    step : int
+        Of the checkpoint; -1 without one: the run begins (again) and so does the record.
+    current : dict
+        From `current_environment`.
+    accept : bool
+        Go on in an environment that may give the run other numbers.
+
+    Returns
+    -------
+    str
+        A line for the user; "" where nothing differs.
+
+    Raises
+    ------
+    EnvironmentMismatch
+        As in `check_environment`; nothing was written.
+    """
+    if step < 0:
+        _write(run_folder, [Entry(0, current)])
+        return ""
+    try:
+        entries = read_environments(run_folder)
+    except EnvironmentMismatch:
+        if not accept:
+            raise
+        entries = []
+    if not entries or entries[0].from_step > step:
+        _write(run_folder, [Entry(step, current)])
+        return (
+            f"run {_name(run_folder)} goes on from step {step}; what it was computed with before "
+            "is not recorded"
+        )
+    found = check_environment(run_folder, step, current, accept)
+    before = _before(entries, step)
+    _write(run_folder, [*before, Entry(step, current)] if found else before)
+    if not found:
+        return ""
+    told = "; ".join(map(str, found))
+    return f"run {_name(run_folder)} goes on from step {step} in another environment: {told}"
+
+
+def environment_at(entries: Sequence[Entry], step: int) -> Environment:
+    """Of a run's record, what took the run to `step` (and wrote its checkpoint)."""
+    return _before(entries, step)[-1].environment
+
+
+def _before(entries: Sequence[Entry], step: int) -> list[Entry]:
+    """The entries that had a part in the state after `step`.
+
+    One of `step` itself had none: it stands for the steps that follow. But for the first.
+    """
+    return [*entries[:1], *(entry for entry in entries[1:] if entry.from_step < step)]
+
+
+def _accepted(entries: Sequence[Entry], step: int, current: Environment) -> bool:
+    return any(
+        entry.from_step == step and not differences(entry.environment, current)
+        for entry in entries[1:]
+    )
+
+
+def _write(run_folder: Path, entries: Sequence[Entry]) -> None:
+    """Replace the record, if it says something else."""
+    text = json.dumps([vars(entry) for entry in entries], indent=2) + "\n"
+    path = run_folder / FILE_NAME
+    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
+        write_text_atomic(path, text)
+
+
+def _name(run_folder: Path) -> str:
+    return f"{run_folder.parent.name}/{run_folder.name}"
