@@ -35,7 +35,7 @@ def text(tmp_path):
 @pytest.fixture
 def cli(monkeypatch, capsys):
     """Run a command in this process, runs included; returns exit code, stdout and stderr lines."""
-    monkeypatch.setattr("tinyllama_np.commands.carry_out.ProcessPoolExecutor", InlineExecutor)
+    monkeypatch.setattr("tinyllama_np.commands.carry_out.Workers", InlineExecutor)
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
     monkeypatch.setattr("stats.analyse", lambda out: SimpleNamespace(text=lambda: "the verdict"))
 

@@ -34,7 +34,7 @@ from tinyllama_np.study_file import read_study
 @pytest.fixture
 def cli(monkeypatch, capsys):
     """Run a command in this process, runs included; returns exit code, stdout and stderr lines."""
-    monkeypatch.setattr(carry_out, "ProcessPoolExecutor", InlineExecutor)
+    monkeypatch.setattr(carry_out, "Workers", InlineExecutor)
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
     monkeypatch.setattr("stats.analyse", lambda out: SimpleNamespace(text=lambda: "the verdict"))
 
@@ -176,7 +176,9 @@ def test_a_study_in_use_or_with_a_damaged_outcome_is_not_resumed(cli, tmp_path):
     assert cli(*study_arguments(write_text(tmp_path / "t.txt"), study, time_limit="1e-6s"))[0] == 0
     with sole_owner(study):
         refused(cli, tmp_path, [study], f"in use by process {os.getpid()}")
-    (study / "runs" / "baseline" / "seed-0" / "outcome.json").write_text("{")
+    outcome = study / "runs" / "baseline" / "seed-0" / "outcome.json"
+    outcome.parent.mkdir(parents=True, exist_ok=True)
+    outcome.write_text("{")
     refused(cli, tmp_path, [study], "outcome.json of baseline/seed-0 says nothing", "remove it")
 
 

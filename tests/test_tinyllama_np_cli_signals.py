@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from real_processes import Command
 from tiny_study import (
     run_bytes,
     study_arguments,
@@ -102,22 +103,21 @@ def test_a_real_study_ends_with_verdict_and_report(whole):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize(("number", "send"), [(2, "killpg"), (15, "kill")], ids=["INT", "TERM"])
-def test_a_signal_stops_at_a_checkpoint_and_the_command_goes_on(
-    whole, text, tmp_path, number, send
-):
-    """Ctrl-C on a terminal reaches the workers as well; `kill` the parent alone."""
+def test_signals_stop_at_a_checkpoint_and_the_command_goes_on(whole, text, tmp_path):
+    """Ctrl-C and a scheduler's SIGTERM reach the workers as well; `kill` the parent alone."""
     out = tmp_path / "out"
-    process = start(*long_study(text, out))
-    wait_for_steps(process, out, 20)
-    getattr(os, send)(process.pid, number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, stderr
-    assert "Traceback" not in stderr
-    assert "give the same command again to continue" in stderr
-    outcome = json.loads((out / "runs/baseline/seed-0/outcome.json").read_text())
-    assert outcome["status"] == "stopped"
-    assert 20 <= outcome["step"] < 200
+    outcome = out / "runs/baseline/seed-0/outcome.json"
+    for number, send, steps in ((2, "killpg", 20), (15, "kill", 80), (15, "killpg", 140)):
+        process = start(*long_study(text, out))
+        wait_for_steps(process, out, steps)
+        getattr(os, send)(process.pid, number)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, stderr
+        assert "Traceback" not in stderr
+        assert "give the same command again to continue" in stderr
+        values = json.loads(outcome.read_text())
+        assert values["status"] == "stopped"
+        assert steps <= values["step"] < 200
     process = start(*long_study(text, out))
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
@@ -146,6 +146,164 @@ def test_a_signal_at_the_very_start(whole, text, tmp_path):
     process = start(*long_study(text, out))
     process.communicate(timeout=120)
     assert runs_of(out) == runs_of(whole[0])
+
+
+# ------------------------------------------------------------------------------ in every phase
+
+INT, TERM = signal.SIGINT, signal.SIGTERM
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+
+
+def check_stopped(command, number):
+    """It ended by the signal, said how to go on, and nothing else."""
+    code, stdout, stderr = command.end()
+    assert code == 128 + number, stderr
+    assert stdout == ""
+    for word in ("Traceback", "Warning", "Error", "leaked", "Exception"):
+        assert word not in stderr
+    *_, last = stderr.splitlines()
+    assert last.startswith("stopped"), stderr
+    assert "give the same command again to" in last
+
+
+@pytest.mark.slow
+@POSIX
+@pytest.mark.parametrize(
+    ("hooks", "number", "to"),
+    [
+        pytest.param("tinyllama_np.study.Tokenizer.train = here", TERM, "parent", id="tokenizer"),
+        pytest.param(
+            "tinyllama_np.corpus.tokens.ShardStore.append = here", TERM, "group", id="encoding"
+        ),
+        pytest.param(
+            "tinyllama_np.commands.carry_out.collect_intervals = here", INT, "group", id="end"
+        ),
+        pytest.param("if not WORKER: stats.analyse = here", TERM, "parent", id="analysis"),
+    ],
+)
+def test_a_signal_in_the_parent_ends_it_at_once(text, tmp_path, hooks, number, to):
+    out = tmp_path / "out"
+    command = Command(tmp_path / "stopped", study_arguments(text, out), hooks)
+    command.wait_for("HERE")
+    command.signal(number, to)
+    check_stopped(command, number)
+    code, stdout, stderr = Command(tmp_path / "again", study_arguments(text, out)).end()
+    assert (code, stdout) == (0, "the verdict\n"), stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "again",
+        "out",
+        "stopped",
+        "text.txt",
+    ]
+    assert not [name for name in tree(out) if "partial" in name or name.endswith(".stop")]
+
+
+COMPILING = """
+tinyllama_np.commands.carry_out.kernels_are_compiled = no
+tinyllama_np.commands.carry_out.compile_kernels = here
+"""
+STARTING = "if WORKER: here()"
+LOADING = "if WORKER: tinyllama_np.train._Run.__init__ = here"
+
+
+@pytest.mark.slow
+@POSIX
+@pytest.mark.parametrize(
+    ("hooks", "number", "to"),
+    [
+        pytest.param(COMPILING, INT, "group", id="compiling-INT"),
+        pytest.param(STARTING, INT, "group", id="starting-INT"),
+        pytest.param(LOADING, TERM, "group", id="loading-TERM"),
+    ],
+)
+def test_a_signal_ends_workers_that_have_nothing_to_lose(text, tmp_path, hooks, number, to):
+    """They do not wait for the end of a compilation, which takes up to a minute."""
+    backend = "numba" if hooks == COMPILING else "numpy"
+    arguments = study_arguments(text, tmp_path / "out", backend=backend, seeds="2", jobs=2)
+    command = Command(tmp_path / "stopped", arguments, hooks)
+    command.wait_for("HERE", times=1 if hooks == COMPILING else 2)
+    command.signal(number, to)
+    check_stopped(command, number)
+    assert "stopped at 0% of the study's tokens" in command.stderr
+
+
+@pytest.mark.slow
+@POSIX
+def test_the_time_limit_does_not_wait_for_the_compilation(text, tmp_path):
+    arguments = study_arguments(text, tmp_path / "out", backend="numba", time_limit="0.1s")
+    code, stdout, stderr = Command(tmp_path / "stopped", arguments, COMPILING).end()
+    assert (code, stdout) == (0, ""), stderr
+    assert "stopped at 0% of the study's tokens; give the same command again" in stderr
+
+
+@pytest.mark.slow
+@POSIX
+def test_a_second_signal_stops_at_once(whole, text, tmp_path):
+    """The runs hang in a step; what the last checkpoint holds is kept."""
+    out = tmp_path / "out"
+    hooks = """
+from tinyllama_np.train import _Run
+step = _Run.take_step
+_Run.take_step = lambda self: here() if self.trainer.step == 80 else step(self)
+"""
+    command = Command(tmp_path / "stopped", long_study(text, out), hooks)
+    command.wait_for("HERE", times=2)
+    command.signal(INT)
+    command.wait_for("once more to stop at once")
+    command.signal(INT)
+    check_stopped(command, INT)
+    assert list((out / "runs/baseline/seed-0/checkpoints").glob("step-*"))
+    code, _, stderr = Command(tmp_path / "again", long_study(text, out)).end()
+    assert code == 0, stderr
+    assert runs_of(out) == runs_of(whole[0])
+
+
+# ------------------------------------------------------------------------------ a worker alone
+
+
+@pytest.mark.slow
+@POSIX
+def test_a_run_whose_worker_is_stopped_is_continued(whole, text, tmp_path):
+    out = tmp_path / "out"
+    command = Command(tmp_path / "command", long_study(text, out))
+    wait_for_steps(command.process, out, 40)
+    first, second = command.workers
+    os.kill(first, TERM)
+    command.wait_for("its process was told to stop; continuing it")
+    os.kill(second, signal.SIGKILL)
+    code, stdout, stderr = command.end()
+    assert (code, stdout) == (0, "the verdict\n"), stderr
+    lines = [line for line in stderr.splitlines() if "continuing it" in line]
+    assert sorted(line[:20] for line in lines) == ["run baseline/seed-0:", "run baseline/seed-1:"]
+    assert "was killed (SIGKILL), as the system does when memory runs out" in lines[1]
+    assert "Traceback" not in stderr
+    assert runs_of(out) == runs_of(whole[0])
+
+
+@pytest.mark.slow
+@POSIX
+def test_a_run_that_is_killed_again_fails_and_the_others_go_on(text, tmp_path):
+    out = tmp_path / "out"
+    hooks = """
+from tinyllama_np.train import _Run
+step = _Run.take_step
+def die(self):
+    if self.job.train.seed == 1 and self.trainer.step > 50:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self)
+_Run.take_step = die
+"""
+    code, _, stderr = Command(tmp_path / "killed", long_study(text, out), hooks).end()
+    assert code == 1
+    assert "Traceback" not in stderr
+    (line,) = [line for line in stderr.splitlines() if "failed" in line]
+    assert line.startswith("run baseline/seed-1 failed: its process was killed (SIGKILL)")
+    assert stderr.count("; continuing it") == 1
+    status = [
+        json.loads((out / f"runs/baseline/seed-{seed}/outcome.json").read_text())["status"]
+        for seed in (0, 1)
+    ]
+    assert status == ["finished", "failed"]
 
 
 @pytest.mark.slow

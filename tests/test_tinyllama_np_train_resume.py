@@ -93,10 +93,11 @@ def test_a_limit_that_has_passed_lets_no_work_begin(job, monkeypatch):
     assert (outcome["status"], outcome["step"], outcome["tokens_seen"]) == ("stopped", 0, 0)
 
 
-def test_a_stop_file_stops_at_the_next_step(job, reference, monkeypatch):
+def test_a_stop_file_stops_within_a_step(job, reference, monkeypatch):
+    """The step that was under way is dropped: it changed nothing yet."""
     at_step(monkeypatch, 7, job.stop_file.touch)
     outcome = train_run(job)
-    assert (outcome["status"], outcome["step"]) == ("stopped", 8)
+    assert (outcome["status"], outcome["step"]) == ("stopped", 7)
     monkeypatch.undo()
     job.stop_file.unlink()
     assert end_of(job) == run_bytes(reference)
@@ -334,11 +335,11 @@ def test_a_run_stopped_in_an_evaluation_goes_on_exactly(job, reference, monkeypa
     """Each interval evaluates twice; the one that was under way is measured again."""
     real, calls = trainer.evaluate, []
 
-    def evaluate(*arguments, **options):
+    def evaluate(*arguments):
         calls.append(None)
         if len(calls) == call:
             job.stop_file.touch()
-        return real(*arguments, **options)
+        return real(*arguments)
 
     monkeypatch.setattr(trainer, "evaluate", evaluate)
     outcome = train_run(job)
@@ -364,8 +365,8 @@ def test_which_checkpoints_stay(job, monkeypatch, keep, after_9, at_the_end):
     losses = iter([5.0, 4.0, 3.0, 4.0, 3.0, 3.5])  # the best is that of the interval at step 6
     real = trainer.Trainer.measure
 
-    def measure(self, stop):
-        found = real(self, stop)
+    def measure(self):
+        found = real(self)
         return found._replace(row={**found.row, "val_loss": next(losses)})
 
     monkeypatch.setattr(trainer.Trainer, "measure", measure)

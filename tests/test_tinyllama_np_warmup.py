@@ -24,7 +24,7 @@ COMPILING = "compiling the kernels for this processor (once, up to a minute)"
 def lines(monkeypatch, capsys, tmp_path):
     """Run a tiny study in this process with kernels that seem so; returns what it said."""
     command = "tinyllama_np.commands.carry_out."
-    monkeypatch.setattr(command + "ProcessPoolExecutor", InlineExecutor)
+    monkeypatch.setattr(command + "Workers", InlineExecutor)
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
     monkeypatch.setattr("stats.analyse", lambda out: SimpleNamespace(text=lambda: "the verdict"))
 

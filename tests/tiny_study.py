@@ -125,9 +125,9 @@ def run_bytes(job: RunJob) -> dict[str, bytes]:
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
-    """Everything in a folder: names, and the content of the files."""
+    """Everything in a folder: names, and the content of the files (but who locked it last)."""
     return {
-        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() and p.name != ".lock" else None
         for p in sorted(folder.rglob("*"))
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +10,6 @@ from numpy.typing import NDArray
 
 from tinyllama_np.lanes import Lanes
 from tinyllama_np.ops import IntArray
-
-
-class EvaluationStopped(Exception):
-    """An evaluation was asked to stop."""
 
 
 class Evaluation(NamedTuple):
@@ -35,7 +30,6 @@ def evaluate(
     targets: IntArray,
     byte_lengths: NDArray[np.int64],
     sequences: int = 64,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Mean loss of the weights that `lanes` uses.
 
@@ -48,18 +42,9 @@ def evaluate(
         with different vocabularies: total loss / (ln 2 x bytes of the predicted tokens).
     sequences : int
         Windows computed at once; the result does not depend on it.
-    stop : callable
-        Asked before each batch of windows whether to stop.
-
-    Raises
-    ------
-    EvaluationStopped
-        If `stop` returned True.
     """
     window_sums: list[float] = []
     for start in range(0, len(inputs), sequences):
-        if stop():
-            raise EvaluationStopped
         rows = slice(start, start + sequences)
         losses = lanes.losses(inputs[rows], targets[rows])
         window_sums.extend(losses.sum(axis=1, dtype=np.float64).tolist())

@@ -34,6 +34,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class StopRequested(Exception):
+    """A pass was broken off because `Lanes.stop` asked for it; weights are as they were."""
+
+
 class Lanes:
     """Workspaces, gradient buffers and threads for one model and one sequence length.
 
@@ -51,6 +55,12 @@ class Lanes:
     dtype : dtype of the weights
     training : bool
         Without it no gradient buffers are made.
+
+    Attributes
+    ----------
+    stop : callable
+        Asked before each micro-batch, in the thread that is to take it. When it returns True, the
+        pass ends with `StopRequested`: a batch may take long, and nothing is lost without it.
     """
 
     def __init__(
@@ -71,6 +81,7 @@ class Lanes:
         self.time = time
         self.lanes = lanes
         self.threads = max(1, min(threads, lanes))
+        self.stop: Callable[[], bool] = lambda: False
         self._dtype = dtype
         self._executor: Executor | None = (
             ThreadPoolExecutor(self.threads) if self.threads > 1 else None
@@ -210,6 +221,8 @@ class Lanes:
             workspaces = self._workspaces.pop()  # there is one for each thread
             try:
                 for start in starts[lane :: self.lanes]:
+                    if self.stop():
+                        raise StopRequested
                     rows = slice(start, min(start + self.micro_batch, batch))
                     size = rows.stop - rows.start
                     if size not in workspaces:

@@ -42,7 +42,8 @@ def _is_listed(status: os.stat_result, recorded: str) -> bool:
         if len(fields) < 6:
             continue
         process, (listed, _, inode) = fields[4], fields[5].rpartition(":")
-        if inode == str(status.st_ino) and (listed == device or recorded == f"process {process}"):
+        named = f"{recorded} ".startswith(f"process {process} ")
+        if inode == str(status.st_ino) and (listed == device or named):
             return True
     return False
 

@@ -7,10 +7,13 @@ file beside the old one, is flushed to the disk, and takes the old one's name in
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -205,31 +208,51 @@ class FolderInUseError(ValueError):
 
 
 @contextlib.contextmanager
-def sole_owner(folder: Path) -> Iterator[None]:
+def sole_owner(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """While it lasts no other process gets the same folder.
 
     The system gives the lock back when the process ends, however it ends.
 
+    Parameters
+    ----------
+    folder : Path
+    patience : float
+        Seconds to wait for the owner to end: a worker outlives its killed parent for a moment.
+
     Raises
     ------
     FolderInUseError
-        If another process has it; the message names that process.
+        If another process has it; the message names that process, its host and since when.
+    OSError
+        If the folder cannot be written to, or its file system has no locks.
     """
     path = folder / ".lock"
-    with open(path, "a+", encoding="utf-8") as stream:
-        if not _lock(stream.fileno()):
-            stream.seek(0)
-            owner = stream.read().strip() or "another process"
-            raise FolderInUseError(
-                f"folder {folder} is in use by {owner}; wait for it, or name another folder"
-            )
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()}")
-        stream.flush()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        given_up = time.monotonic() + patience
+        while not _lock(descriptor, path):
+            if time.monotonic() >= given_up:
+                owner = path.read_bytes()
+                name = owner.decode("utf-8", errors="replace").strip() or "another process"
+                raise FolderInUseError(
+                    f"folder {folder} is in use by {name}; wait for it, or name another folder"
+                )
+            time.sleep(0.05)
+        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise FolderInUseError(f"folder {folder} was moved by another process just now")
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        owner = f"process {os.getpid()} on {socket.gethostname()} since {since}".encode()
+        with contextlib.suppress(OSError):  # a full disk: the lock holds, only its text is missing
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, owner)
         yield
+    finally:
+        os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, path: Path) -> bool:
+    """Whether the lock is ours now; False while another has it."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -241,8 +264,11 @@ def _lock(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+            return False
+        reason = f"{error.strerror}: this file system has no locks; name a folder on another"
+        raise OSError(error.errno, reason, str(path)) from None
     return True
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import platform
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -24,9 +26,11 @@ from tinyllama_np.corpus.synthetic import generate_stories
 from tinyllama_np.corpus.text import CorpusError, SelectedStories, select_stories
 from tinyllama_np.corpus.tokens import open_token_file, unfinished, write_token_file
 from tinyllama_np.environment import package_version
+from tinyllama_np.os_errors import explain
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
+    FolderInUseError,
     append_text,
     make_folder,
     move_folder,
@@ -44,6 +48,7 @@ from tinyllama_np.train import (
     STOPPED,
     RunJob,
     check_ended_telemetry,
+    finished_outcome,
     run_folder,
     train_run,
 )
@@ -127,15 +132,20 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
         make_folder(staging)
         with sole_owner(staging):
             owned = True
+            if (out / "study.json").exists():  # made by another process since we looked
+                raise FolderInUseError(f"folder {out} is in use by another process; wait for it")
             _keep_only_shards(staging)
             _build(config, texts, staging, say, workers)
-        remove_file(staging / ".lock")
-        if out.exists():
-            remove_empty_folder(out)  # gives way to the new one
-        move_folder(staging, out)
-    finally:
-        if owned:
+            if os.name != "nt":  # with the lock, so that no other process comes between
+                _publish(staging, out)
+        if os.name == "nt":  # which moves no folder with an open file
+            _publish(staging, out)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if owned and not (interrupted and _holds_shards(staging)):
             remove_tree(staging)
+        raise
+    finally:
         for parent in new_parents:
             with suppress(OSError):  # not empty: the study is in it
                 remove_empty_folder(parent)
@@ -183,6 +193,19 @@ def open_study(out: Path) -> StudyConfig:
 def staging_folder(out: Path) -> Path:
     """Where a study is built before it becomes the folder `out`."""
     return out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
+
+
+def _publish(staging: Path, out: Path) -> None:
+    if out.exists():
+        remove_empty_folder(out)  # gives way to the new one
+    move_folder(staging, out)
+    remove_file(out / ".lock")
+
+
+def _holds_shards(staging: Path) -> bool:
+    """Whether a part of the text is encoded, which the same command takes over."""
+    data = staging / "data"
+    return unfinished(data / "train.bin").exists() or unfinished(data / "valid.bin").exists()
 
 
 def _keep_only_shards(staging: Path) -> None:
@@ -322,9 +345,12 @@ def run_study(
     *,
     report: Callable[[int], None] = lambda tokens: None,
     stop_requested: Callable[[], bool] = lambda: False,
+    say: Say = lambda line: None,
     poll_seconds: float = 0.5,
 ) -> list[dict[str, Any]]:
     """Carry out all runs.
+
+    A run whose process ended, or was told to stop by somebody else, is continued once.
 
     Parameters
     ----------
@@ -335,6 +361,8 @@ def run_study(
         Called every `poll_seconds` with the tokens that all runs have seen.
     stop_requested : callable
         When it returns True, the runs are asked to stop at a checkpoint.
+    say : callable
+        Called with a line where a run is continued.
 
     Returns
     -------
@@ -344,17 +372,30 @@ def run_study(
     """
     stop_file = jobs[0].stop_file
     remove_file(stop_file)
+    stopping = stop_requested()
+    if stopping:
+        return [_stopped(job) for job in jobs]
     futures = [_submit(executor, job) for job in jobs]
+    continued: set[int] = set()
     pending: set[Future[dict[str, Any]]] = set(futures)
     while pending:
         _, pending = wait(pending, timeout=poll_seconds, return_when=FIRST_COMPLETED)
         report(sum(tokens_seen(job) for job in jobs))
-        if stop_requested() and not stop_file.exists():
-            append_text(stop_file, "")
+        if stop_requested() and not stopping:
+            stopping = True
+            with suppress(OSError):  # a full disk: then the workers' signals alone stop them
+                append_text(stop_file, "")
             for future in pending:
                 future.cancel()
-    remove_file(stop_file)
-    stopping = stop_requested()
+        for number, (future, job) in enumerate(zip(futures, jobs, strict=True)):
+            reason = "" if stopping or number in continued else _cut_off(future, job)
+            if reason:
+                say(f"run {job.condition}/seed-{job.train.seed}: {reason}; continuing it")
+                continued.add(number)
+                futures[number] = _submit(executor, job)
+                pending.add(futures[number])
+    with suppress(OSError):
+        remove_file(stop_file)
     return [_outcome(future, job, stopping) for future, job in zip(futures, jobs, strict=True)]
 
 
@@ -367,21 +408,55 @@ def _submit(executor: Executor, job: RunJob) -> Future[dict[str, Any]]:
         return future
 
 
+def _cut_off(future: Future[dict[str, Any]], job: RunJob) -> str:
+    """Why a run ended that nobody here wanted to end; "" for every other run."""
+    if not future.done() or future.cancelled():
+        return ""
+    error = future.exception()
+    if error is not None:
+        return str(error) if isinstance(error, BrokenExecutor) else ""
+    late = job.deadline is not None and time.time() >= job.deadline
+    if future.result()["status"] == STOPPED and not late:
+        return "its process was told to stop"
+    return ""
+
+
 def _outcome(future: Future[dict[str, Any]], job: RunJob, stopping: bool) -> dict[str, Any]:
     error = None if future.cancelled() else future.exception()
     if error is None and not future.cancelled():
         return future.result()
+    # A worker that is starting does not survive a signal, and has nothing to lose.
+    if future.cancelled() or (stopping and isinstance(error, BrokenExecutor)):
+        return _stopped(job)
+    return _record(job, FAILED, _message(error))
+
+
+def _message(error: BaseException | None) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return explain(error)
+    if isinstance(error, BrokenExecutor):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _stopped(job: RunJob) -> dict[str, Any]:
+    message = "stopped on request; run again to go on"
+    return finished_outcome(job) or _record(job, STOPPED, message)
+
+
+def _record(job: RunJob, status: str, message: str) -> dict[str, Any]:
+    """The outcome of a run that could not write its own, written if it began."""
     tokens = tokens_seen(job)
     outcome = {
-        "status": FAILED,
+        "status": status,
         "step": tokens // job.train.tokens_per_step,
         "tokens_seen": tokens,
-        "message": f"{type(error).__name__}: {error}",
+        "message": message,
     }
-    # A worker that is still starting does not survive Ctrl-C, and has nothing to lose.
-    if future.cancelled() or (stopping and isinstance(error, BrokenExecutor)):
-        return {**outcome, "status": STOPPED, "message": "stopped on request"}
-    write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
+    # never into a study's folder that was removed, nor for a run that has still to begin
+    if (job.folder if status == STOPPED else job.study_folder).is_dir():
+        with suppress(OSError):  # what made the run fail may well forbid this
+            write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
     return outcome
 
 

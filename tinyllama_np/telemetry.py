@@ -10,9 +10,11 @@ is repeated. What each column means: docs/telemetry.md.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -142,7 +144,15 @@ class GrowingFile:
         self._size, self._digest = mark.size, hashlib.sha256(data[: mark.size])
 
     def append(self, text: str) -> None:
-        """Add to the end."""
+        """Add to the end.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file was removed since it was begun: what it held would be missing unnoticed.
+        """
+        if not self.path.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         data = text.encode("utf-8")
         append_bytes(self.path, data)
         self._size += len(data)

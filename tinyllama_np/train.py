@@ -28,14 +28,15 @@ from tinyllama_np.checkpoint import (
 from tinyllama_np.config import ModelConfig, TrainConfig
 from tinyllama_np.environment import current_environment
 from tinyllama_np.environment_record import begin_or_continue
-from tinyllama_np.evaluate import EvaluationStopped
 from tinyllama_np.interrupts import StopSignals
+from tinyllama_np.lanes import StopRequested
 from tinyllama_np.storage import (
     append_text,
     make_folder,
     remove_folder,
     remove_leftovers,
     sha256_file,
+    sole_owner,
     write_text_atomic,
 )
 from tinyllama_np.telemetry import (
@@ -50,10 +51,11 @@ from tinyllama_np.telemetry import (
     format_row,
     read_rows,
 )
-from tinyllama_np.trainer import Row, Trainer, open_run_data
+from tinyllama_np.trainer import Row, RunData, Trainer, open_run_data
 
 FINISHED, STOPPED, DIVERGED, FAILED = "finished", "stopped", "diverged", "failed"
 KEEP = ("last", "all", "best")
+PATIENCE = 20.0  # seconds that a killed command's workers have to end
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ def train_run(job: RunJob) -> dict[str, Any]:
     ------
     CheckpointError, TelemetryError
         If what is there cannot be gone on from: another run's, edited, or cut too short.
+    FolderInUseError
+        If another process carries out the run.
     EnvironmentMismatch
         If the run was begun where its numbers may have come out otherwise, and the job does not
         accept that.
@@ -154,24 +158,26 @@ def train_run(job: RunJob) -> dict[str, Any]:
     ended = finished_outcome(job)
     if ended is not None:
         return ended
-    with _Run(job) as run:
-        outcome = run.carry_out()
-    write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
+    # First, since a study that was removed must not be begun again in part.
+    data = open_run_data(job.study_folder, job.train.train_tokens)
+    make_folder(job.folder)
+    with sole_owner(job.folder, patience=PATIENCE):
+        with _Run(job, data) as run:
+            outcome = run.carry_out()
+        write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
     return outcome
 
 
 class _Run:
     """A run in progress."""
 
-    def __init__(self, job: RunJob) -> None:
+    def __init__(self, job: RunJob, data: RunData) -> None:
         self.job, self.train = job, job.train
         self.name = f"{job.condition}/{job.folder.name}"  # for messages
         folder = job.folder
-        make_folder(folder)
         self.checkpoints = folder / "checkpoints"
         remove_leftovers(folder)
         remove_leftovers(self.checkpoints)
-        data = open_run_data(job.study_folder, job.train.train_tokens)
         self.trainer = Trainer(job.model, job.train, data, job.condition, job.threads)
         self.steps_log = CsvLog(folder / "steps.csv", STEP_COLUMNS)
         self.intervals_log = CsvLog(folder / "intervals.csv", INTERVAL_COLUMNS)
@@ -280,16 +286,18 @@ class _Run:
         """Train to the end, or until asked to stop."""
         trainer = self.trainer
         with StopSignals() as signals:
+            trainer.lanes.stop = lambda: self._should_stop(signals)
             while not trainer.finished:
-                if self._should_stop(signals):
+                try:
+                    if trainer.lanes.stop():
+                        raise StopRequested
+                    if trainer.interval_is_due:
+                        self.measure_interval()
+                    elif problem := self.take_step():
+                        return self.outcome(DIVERGED, problem)
+                except StopRequested:  # the step or the interval was not begun, or is dropped
                     self.save()
                     return self.outcome(STOPPED, "stopped on request; run again to go on")
-                if not trainer.interval_is_due:
-                    problem = self.take_step()
-                    if problem:
-                        return self.outcome(DIVERGED, problem)
-                else:
-                    self.measure_interval(signals)
         self.save()
         self._remove_checkpoints(finished=True)
         times = len(trainer.recoveries)
@@ -343,13 +351,10 @@ class _Run:
         )
         return ""
 
-    def measure_interval(self, signals: StopSignals) -> None:
+    def measure_interval(self) -> None:
         """Evaluate, write the interval's rows and sample texts, and checkpoint."""
         steps = len(self.trainer.recent)
-        try:
-            found = self.trainer.measure(lambda: self._should_stop(signals))
-        except EvaluationStopped:
-            return
+        found = self.trainer.measure()
         self.intervals_log.add(**found.row)
         lines = [json.dumps(sample, ensure_ascii=False) + "\n" for sample in found.samples]
         self.samples_log.append("".join(lines))

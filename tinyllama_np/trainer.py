@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,9 +24,9 @@ from tinyllama_np.config import ModelConfig, TrainConfig
 from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.tokens import TokenArray, open_token_file
-from tinyllama_np.evaluate import Evaluation, evaluate
+from tinyllama_np.evaluate import evaluate
 from tinyllama_np.generate import generate
-from tinyllama_np.lanes import Lanes, mean_loss, single_threaded_blas
+from tinyllama_np.lanes import Lanes, StopRequested, mean_loss, single_threaded_blas
 from tinyllama_np.ops import IntArray
 from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.parameters import Parameters
@@ -248,7 +248,13 @@ class Trainer:
     # ------------------------------------------------------------------------------- what it does
 
     def take_step(self) -> StepResult:
-        """One update; where loss or gradient are not finite, the step is counted, not applied."""
+        """One update; where loss or gradient are not finite, the step is counted, not applied.
+
+        Raises
+        ------
+        StopRequested
+            If `lanes.stop` asked for it; the step was not taken.
+        """
         started = time.perf_counter()
         inputs, targets = self._batches.batch(self.step)
         loss = mean_loss(self.lanes.loss_and_gradient(inputs, targets))
@@ -273,22 +279,17 @@ class Trainer:
         }
         return StepResult(row, finite, backward_done - started, time.perf_counter() - backward_done)
 
-    def measure(self, stop: Callable[[], bool] = lambda: False) -> Measurement:
+    def measure(self) -> Measurement:
         """Evaluate and write sample texts: the interval that is due.
-
-        Parameters
-        ----------
-        stop : callable
-            Asked between batches; when it returns True, the interval stays due.
 
         Raises
         ------
-        EvaluationStopped
-            If `stop` asked for it.
+        StopRequested
+            If `lanes.stop` asked for it; the interval stays due.
         """
         started = time.perf_counter()
-        valid = self._evaluate(self._valid, stop)
-        train_sample = self._evaluate(self._sample, stop)
+        valid = evaluate(self.lanes, *self._valid, self._byte_lengths)
+        train_sample = evaluate(self.lanes, *self._sample, self._byte_lengths)
         losses, norms = zip(*self.recent, strict=True) if self.recent else ((), ())
         row = {
             "condition": self.condition,
@@ -312,11 +313,10 @@ class Trainer:
         self.recent = []
         return Measurement(row, samples, time.perf_counter() - started)
 
-    def _evaluate(self, windows: tuple[Any, Any], stop: Callable[[], bool]) -> Evaluation:
-        return evaluate(self.lanes, *windows, self._byte_lengths, stop=stop)
-
     def _sample_text(self, number: int, prompt: str) -> dict[str, Any]:
         t, context, end = self.train, self.model.max_position_embeddings, self.tokenizer.end_of_text
+        if self.lanes.stop():
+            raise StopRequested
         ids = self.tokenizer.encode(prompt)[:context] or [end]
         with single_threaded_blas():  # else the last bits depend on the number of cores
             new = generate(

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tinyllama_np.checkpoint import checkpoint_folders
 from tinyllama_np.commands import complain, resume_command
 from tinyllama_np.commands.options import parse_duration
 from tinyllama_np.config import ConfigError, StudyConfig
+from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.disk_need import check_free_space, disk_need
-from tinyllama_np.interrupts import StopSignals, worker_started
+from tinyllama_np.environment import current_environment
+from tinyllama_np.environment_record import EnvironmentMismatch, check_environment
+from tinyllama_np.interrupts import Interrupted, StopSignals, break_off, end_at_once
 from tinyllama_np.lanes import default_threads
+from tinyllama_np.os_errors import explain
 from tinyllama_np.progress import Progress
 from tinyllama_np.storage import FolderInUseError, sole_owner, write_text_atomic
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.train import DIVERGED, FAILED, KEEP, STOPPED, RunJob, finished_outcome
 from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
+from tinyllama_np.workers import Workers
 
 _KEEP_FILE = ".keep"  # so that a study that keeps all is not thinned by a command without --keep
 
@@ -65,13 +71,41 @@ def runs_at_once(arguments: argparse.Namespace) -> int:
     return jobs or max(1, default_threads() // int(arguments.threads))
 
 
+def interruptible(command: Callable[[], int]) -> int:
+    """Carry out a command; Ctrl-C and SIGTERM end it with a line, wherever it is.
+
+    Returns
+    -------
+    int
+        The command's exit code; 2 where what was given or found cannot work.
+    """
+    try:
+        with StopSignals(on_first=break_off, on_second=end_at_once) as signals:
+            code = command()
+        if signals.received:  # a library may swallow what a handler raises
+            break_off(signals.received)
+        return code
+    except Interrupted as stop:
+        say("stopped; give the same command again to continue")
+        return 128 + stop.number
+    except (
+        ConfigError,
+        CorpusError,
+        EnvironmentMismatch,
+        FolderInUseError,
+        TelemetryError,
+    ) as error:
+        return complain(error)
+
+
 def carry_out(
     config: StudyConfig, out: Path, arguments: argparse.Namespace, deadline: float | None
 ) -> int:
     """Train the study in `out` to its end, or until stopped, and analyse; returns the exit code."""
     workers = min(runs_at_once(arguments), len(config.conditions) * len(config.seeds))
-    try:
-        with sole_owner(out):
+    with ExitStack() as held:
+        try:
+            held.enter_context(sole_owner(out))
             keep = arguments.keep or _kept_before(out)
             jobs = run_jobs(
                 config,
@@ -81,74 +115,99 @@ def carry_out(
                 deadline=deadline,
                 accept_environment=arguments.accept_environment,
             )
+            _check_environments(jobs)
             need = disk_need(jobs, workers)
             if need.runs:
                 say(check_free_space(need, out))
-                write_text_atomic(out / _KEEP_FILE, keep + "\n")
+                if keep != _recorded_keep(out):
+                    write_text_atomic(out / _KEEP_FILE, keep + "\n")
+        except OSError as error:  # read-only, or full: nothing was begun
+            return complain(explain(error, out))
+        try:
             outcomes, stopped_by = _train(jobs, workers)
-            collect_intervals(jobs, out)
             return _conclude(jobs, outcomes, out, stopped_by)
-    except (ConfigError, FolderInUseError, TelemetryError) as error:
-        return complain(error)
-    except OSError as error:  # a full disk, a folder that went away
-        say(f"error: {error.filename or out}: {error.strerror or error}")
-        return 1
+        except OSError as error:  # a full disk, a folder that went away
+            say(f"error: {explain(error, out)}")
+            return 1
+
+
+def _check_environments(jobs: Sequence[RunJob]) -> None:
+    """Refuse at once what each run would refuse; workers elsewhere see for themselves."""
+    for job in jobs:
+        saved = checkpoint_folders(job.folder / "checkpoints")
+        if saved and finished_outcome(job) is None:
+            step = int(saved[-1].name.removeprefix("step-"))
+            current = current_environment(job.train.backend)
+            check_environment(job.folder, step, current, job.accept_environment)
 
 
 def _kept_before(out: Path) -> str:
-    """The --keep that the last command in this folder worked under."""
-    path = out / _KEEP_FILE
-    keep = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else KEEP[0]
+    """The --keep that the last command in this folder worked under, or the default."""
+    keep = _recorded_keep(out) or KEEP[0]
     if keep not in KEEP:
-        raise ConfigError(f"{path} says {keep[:20]!r}, not {', '.join(KEEP)}; give --keep")
+        raise ConfigError(
+            f"{out / _KEEP_FILE} says {keep[:20]!r}, not {', '.join(KEEP)}; give --keep"
+        )
     return keep
 
 
-def _train(jobs: Sequence[RunJob], workers: int) -> tuple[list[dict[str, Any]], int]:
-    """Run the jobs; returns their outcomes and the signal that stopped them, or 0."""
+def _recorded_keep(out: Path) -> str:
+    path = out / _KEEP_FILE
+    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
+
+
+def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], int]:
+    """Run the jobs, `count` at a time; returns their outcomes and the signal that stopped them."""
     ended = [outcome for job in jobs if (outcome := finished_outcome(job)) is not None]
     if len(ended) == len(jobs):
         say("all runs ended before: nothing to train")
         return ended, 0
-    # Fresh processes: a fork would copy the state of whatever threads exist at that moment.
-    context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, mp_context=context, initializer=worker_started) as executor,
-        StopSignals(
-            on_first=lambda _: say("stopping at the next step (once more to stop at once)"),
-            on_second=lambda number: _end_at_once(executor, number),
-        ) as signals,
-    ):
-        if jobs[0].train.backend == "numba":
-            _compile(executor)
-        total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
-        runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {workers} at a time"
-        say(f"training {runs}: {total:,} tokens in all")
-        with Progress(jobs, total) as progress:
-            outcomes = run_study(
-                jobs,
-                executor,
-                report=progress.update,
-                stop_requested=lambda: signals.received != 0,
-            )
+    with Workers(count) as workers:
+
+        def on_first(_: int) -> None:
+            say("stopping at a checkpoint (once more to stop at once)")
+            workers.interrupt()
+
+        def on_second(number: int) -> None:
+            say("stopped at once; give the same command again to go on from the last checkpoints")
+            workers.kill()
+            end_at_once(number)
+
+        with StopSignals(on_first, on_second) as signals:
+            deadline = jobs[0].deadline
+
+            def stop_requested() -> bool:
+                return signals.received != 0 or (deadline is not None and time.time() >= deadline)
+
+            if jobs[0].train.backend == "numba":
+                _compile(workers, deadline)
+                if stop_requested():
+                    workers.interrupt()
+            total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
+            runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {count} at a time"
+            if not signals.received:
+                say(f"training {runs}: {total:,} tokens in all")
+            with Progress(jobs, total) as progress:
+                outcomes = run_study(
+                    jobs,
+                    workers,
+                    report=progress.update,
+                    stop_requested=stop_requested,
+                    say=say,
+                )
     return outcomes, signals.received
 
 
-def _compile(executor: ProcessPoolExecutor) -> None:
+def _compile(workers: Executor, deadline: float | None) -> None:
     """Let one worker compile what all would compile at once; of other trouble the runs tell."""
-    ready = executor.submit(kernels_are_compiled)  # by a worker: it needs Numba, this process not
+    ready = workers.submit(kernels_are_compiled)  # by a worker: it needs Numba, this process not
     if ready.exception() is not None or ready.result():
         return
     say(COMPILING)
-    compiled = executor.submit(compile_kernels)
-    if compiled.exception() is None:
+    compiled = workers.submit(compile_kernels)
+    wait([compiled], None if deadline is None else max(0.0, deadline - time.time()))
+    if compiled.done() and compiled.exception() is None:
         say(f"compiled in {compiled.result():.0f} s")
-
-
-def _end_at_once(executor: ProcessPoolExecutor, number: int) -> None:
-    for process in list((executor._processes or {}).values()):
-        process.kill()
-    os._exit(128 + number)  # what the last checkpoints hold is safe
 
 
 def _conclude(
@@ -163,6 +222,9 @@ def _conclude(
                 f"run {job.condition}/seed-{job.train.seed} {outcome['status']}: "
                 f"{outcome['message']}"
             )
+    if not out.exists():  # removed meanwhile: do not begin it again
+        return 1
+    collect_intervals(jobs, out)
     if any(outcome["status"] == STOPPED for outcome in outcomes):
         done = sum(outcome["tokens_seen"] for outcome in outcomes)
         total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
@@ -170,7 +232,9 @@ def _conclude(
             f"stopped at {done / total:.0%} of the study's tokens; "
             f"give the same command again to continue, or: {resume_command(out)}"
         )
-        return 128 + stopped_by if stopped_by else int(failures > 0)
+        if stopped_by:
+            return 128 + stopped_by
+        return int(failures > 0 or jobs[0].deadline is None)  # without a limit none was to stop
     if failures == len(jobs):
         return 1
 

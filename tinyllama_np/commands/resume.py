@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tinyllama_np.commands import complain
-from tinyllama_np.commands.carry_out import add_run_options, carry_out, check_run_options
-from tinyllama_np.config import ConfigError
-from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.commands.carry_out import (
+    add_run_options,
+    carry_out,
+    check_run_options,
+    interruptible,
+)
+from tinyllama_np.os_errors import explain
 from tinyllama_np.study import open_study
 
 
@@ -29,13 +33,14 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code."""
-    started = time.time()
+    return interruptible(lambda: _run(arguments, time.time()))
+
+
+def _run(arguments: argparse.Namespace, started: float) -> int:
     out: Path = arguments.folder
     try:
         limit = check_run_options(arguments)
         config = open_study(out)
-    except (ConfigError, CorpusError) as error:
-        return complain(error)
     except OSError as error:
-        return complain(f"{error.filename or out}: {error.strerror or error}")
+        return complain(explain(error, out))
     return carry_out(config, out, arguments, started + limit if limit else None)

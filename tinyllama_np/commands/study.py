@@ -13,6 +13,7 @@ from tinyllama_np.commands.carry_out import (
     add_run_options,
     carry_out,
     check_run_options,
+    interruptible,
     runs_at_once,
     say,
 )
@@ -23,13 +24,12 @@ from tinyllama_np.commands.options import (
     parse_seeds,
     with_settings,
 )
-from tinyllama_np.config import ConfigError, StudyConfig
+from tinyllama_np.config import StudyConfig
 from tinyllama_np.corpus.sources import expand_sources
-from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.disk_need import check_free_space, disk_need, token_files_at_least
 from tinyllama_np.lanes import default_threads
+from tinyllama_np.os_errors import explain
 from tinyllama_np.presets import PRESETS, preset
-from tinyllama_np.storage import FolderInUseError
 from tinyllama_np.study import Texts, prepare_study, run_jobs
 from tinyllama_np.study_file import STUDY_FILE
 from tinyllama_np.train import KEEP
@@ -118,7 +118,10 @@ def study_config(arguments: argparse.Namespace, texts: Texts) -> StudyConfig:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code."""
-    started = time.time()
+    return interruptible(lambda: _run(arguments, time.time()))
+
+
+def _run(arguments: argparse.Namespace, started: float) -> int:
     try:
         limit = check_run_options(arguments)
         texts = Texts(expand_sources(arguments.corpus), expand_sources(arguments.valid))
@@ -127,10 +130,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not (out / STUDY_FILE).exists():
             _check_free_space_for_new(config, out, arguments)
         prepare_study(config, texts, out, say, workers=default_threads())
-    except (ConfigError, CorpusError, FolderInUseError) as error:
-        return complain(error)
     except OSError as error:
-        return complain(f"{error.filename or 'the study'}: {error.strerror or error}")
+        return complain(explain(error, "the study"))
     return carry_out(config, out, arguments, started + limit if limit else None)
 
 

@@ -1,0 +1,77 @@
+"""Worker processes: answers, errors, and the end of one that takes no other with it."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+import threading
+from concurrent.futures import BrokenExecutor
+
+import pytest
+
+from tinyllama_np.workers import WorkerDiedError, Workers, _transportable, how_it_ended
+
+
+class TwoPartsError(Exception):
+    """Does not survive pickling: it is made again from its one message."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+def test_errors_come_across():
+    error = ValueError("epsilon=0")
+    assert _transportable(error) is error
+    told = _transportable(TwoPartsError("half", "full"))
+    assert (type(told), str(told)) == (RuntimeError, "TwoPartsError: half full")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_the_end_of_a_process_is_explained():
+    assert "exit code 3" in how_it_ended(3)
+    assert "ended by SIGSEGV" in how_it_ended(-signal.SIGSEGV)
+    assert "as the system does when memory runs out" in how_it_ended(-signal.SIGKILL)
+    assert "signal 63" in how_it_ended(-63)
+
+
+@pytest.mark.slow
+def test_calls_errors_and_deaths():
+    with Workers(2) as workers:
+        quotients = [workers.submit(operator.floordiv, 60, n) for n in (1, 2, 3, 0)]
+        assert [future.result() for future in quotients[:3]] == [60, 30, 20]
+        with pytest.raises(ZeroDivisionError):
+            quotients[3].result()
+        dead = [workers.submit(os._exit, 7) for _ in range(3)]
+        alive = workers.submit(os.getpid)
+        for future in dead:
+            with pytest.raises(WorkerDiedError, match="exit code 7"):
+                future.result()
+        assert alive.result() != os.getpid()
+        with pytest.raises(AttributeError):  # before a process is asked
+            workers.submit(lambda: None).result()
+    assert issubclass(WorkerDiedError, BrokenExecutor)
+
+
+def long_call(mark):
+    mark.touch()
+    threading.Event().wait(30)  # far longer than it takes to be ended
+    return "to the end"
+
+
+def left_with_an_error(calls, mark):
+    with Workers(1) as workers:
+        calls.append(workers.submit(long_call, mark))
+        while not mark.exists() and not calls[0].done():
+            threading.Event().wait(0.02)
+        raise KeyError
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_error_in_the_parent_does_not_wait_for_the_calls(tmp_path):
+    calls = []
+    with pytest.raises(KeyError):
+        left_with_an_error(calls, tmp_path / "mark")
+    with pytest.raises(WorkerDiedError, match="ended by SIGTERM"):
+        calls[0].result()
