@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from tinyllama_np import __version__
-from tinyllama_np.commands import bench, fetch, generate, resume, runs, study
+from tinyllama_np.commands import bench, fetch, generate, resume, runs, study, verify
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (study, resume, runs, fetch, generate, bench):
+    for command in (study, resume, runs, verify, fetch, generate, bench):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -35,7 +35,7 @@ _WITHOUT_INFLUENCE = (
     "cli.py",
     "gradcheck.py",
     "progress.py",
-    "verify.py",
+    "verify",
     "warmup.py",
 )
 

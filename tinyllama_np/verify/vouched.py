@@ -1,0 +1,242 @@
+"""Read what a run's folder holds, as far as its checkpoints or its outcome vouch for it.
+
+The newest checkpoint records length and SHA-256 of the telemetry at its step; rows behind it may be
+gone after a kill and are no promise. A run that has ended vouches for whole files in outcome.json.
+A folder that is being trained in may be read: what was vouched for stays as it is. Nothing here
+writes.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tinyllama_np.checkpoint import Checkpoint, CheckpointError, checkpoint_folders, load_checkpoint
+from tinyllama_np.config import ConfigError, TrainConfig
+from tinyllama_np.storage import sha256_bytes
+from tinyllama_np.telemetry import RECOVERY_COLUMNS, format_row
+from tinyllama_np.train import FINISHED, RunJob, finished_outcome
+from tinyllama_np.verify.record import (
+    RECOVERIES,
+    TELEMETRY,
+    EditedError,
+    NothingRecordedError,
+    RunRecord,
+    check_shape,
+    split_lines,
+)
+
+
+def read_record(job: RunJob) -> RunRecord:
+    """Read and check what a run has left.
+
+    Raises
+    ------
+    EditedError
+        If a file has other bytes than when it was vouched for.
+    NothingRecordedError
+        If there is neither a checkpoint nor an outcome to vouch for anything.
+    """
+    for _ in range(4):
+        before = checkpoint_folders(job.folder / "checkpoints")
+        problem: ValueError
+        try:
+            return _read_once(job)
+        except (EditedError, NothingRecordedError) as error:
+            problem = error
+        except OSError as error:
+            problem = EditedError(f"{error.filename or job.folder}: {error.strerror or error}")
+        if checkpoint_folders(job.folder / "checkpoints") == before:
+            break  # otherwise the run is at work, and its files changed while they were read
+    raise problem
+
+
+def study_folder_of(folder: Path) -> tuple[Path, str | None]:
+    """The study's folder, and the run `<condition>/<seed>` if it was a run's that was named.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    if (folder / "study.json").is_file():
+        return folder, None
+    whole = folder.resolve()
+    for run in (whole, *whole.parents[:2]):  # also from checkpoints/ and a checkpoint's folder
+        if run.name.startswith("seed-") and len(run.parents) > 2:
+            study = run.parents[2]
+            if run.parents[1].name == "runs" and (study / "study.json").is_file():
+                return study, f"{run.parent.name}/{run.name.removeprefix('seed-')}"
+    raise ConfigError(
+        f"{folder} is neither a study's folder (with study.json) nor a run's in it "
+        "(runs/<condition>/seed-<k>)"
+    )
+
+
+def load_vouched(folder: Path) -> Checkpoint:
+    """Load a checkpoint whose training_state.json has what a verification needs of it.
+
+    Raises
+    ------
+    CheckpointError
+        If a file has changed since it was written, or the state is not one of this step.
+    """
+    checkpoint = load_checkpoint(folder)
+    state = checkpoint.state
+    try:
+        numbers = [state["step"], state["interval"]]
+        for entry in state["recoveries"]:
+            numbers += [entry["step"], entry["back_to_step"]]
+            format_row(entry, RECOVERY_COLUMNS)
+        if "telemetry" in state:  # older versions did not record it
+            marks = [state["telemetry"][name] for name in TELEMETRY]
+            numbers += [mark["size"] for mark in marks if mark["sha256"]]
+        whole = state["step"] == step_of(folder) and all(type(n) is int for n in numbers)
+        whole = whole and isinstance(state["train"], dict)
+    except (LookupError, TypeError, ValueError):
+        whole = False
+    if not whole and "telemetry" not in state:
+        raise NothingRecordedError(
+            f"checkpoint {folder.name} was written by an older version, which did not record the "
+            "SHA-256 of the telemetry; train the run again with this one"
+        )
+    if not whole:
+        raise CheckpointError(f"training_state.json of checkpoint {folder.name} was edited")
+    return checkpoint
+
+
+def _read_once(job: RunJob) -> RunRecord:
+    outcome = _ended(job)
+    damage: list[str] = []
+    checkpoints = {step_of(path): path for path in checkpoint_folders(job.folder / "checkpoints")}
+    vouched: dict[str, bytes] = {}
+    newest: Checkpoint | None = None
+    for step in sorted(checkpoints, reverse=True):
+        try:
+            newest = load_vouched(checkpoints[step])
+        except CheckpointError as error:
+            damage.append(str(error))
+            continue
+        short = "" if outcome is not None else _read_up_to(job, newest, vouched)
+        if not short:
+            break
+        damage.append(f"{short} is shorter than when checkpoint {checkpoints[step].name} was made")
+        newest = None
+    if outcome is not None:
+        vouched = {name: _whole(job, name, outcome["sha256"][name]) for name in TELEMETRY}
+        step, interval = outcome["step"], _intervals_at_the_end(job.train, outcome)
+    elif newest is not None:
+        step, interval = newest.state["step"], newest.state["interval"]
+    elif damage:
+        raise EditedError(f"{'; '.join(damage)}; nothing else vouches for run {_name(job)}")
+    else:
+        raise NothingRecordedError(f"run {_name(job)} has no checkpoint yet: nothing to verify")
+    recoveries = _recoveries(job, newest, outcome is not None)
+    record = RunRecord(job, step, interval, vouched, recoveries, checkpoints, tuple(damage))
+    check_shape(record)
+    return record
+
+
+def _ended(job: RunJob) -> dict[str, Any] | None:
+    """outcome.json of a run that has ended; None of any other, which its checkpoint vouches for."""
+    try:
+        outcome = finished_outcome(job)
+        if outcome is None:
+            return None
+        if outcome.get("sha256") is None:
+            raise NothingRecordedError(
+                f"run {_name(job)} was written by an older version, which did not record the "
+                "SHA-256 of its telemetry; train it again with this one"
+            )
+        return {
+            "status": outcome["status"],
+            "step": int(outcome["step"]),
+            "sha256": {name: outcome["sha256"][name] for name in TELEMETRY},
+        }
+    except NothingRecordedError:
+        raise
+    except (ValueError, LookupError, TypeError) as error:
+        raise EditedError(
+            f"outcome.json of {_name(job)} is not what the run wrote ({error})"
+        ) from None
+
+
+def _intervals_at_the_end(train: TrainConfig, outcome: Mapping[str, Any]) -> int:
+    if outcome["status"] == FINISHED:
+        return train.intervals
+    # The step that was not finite is the last row; the interval it may end was not measured.
+    return sum(train.interval_step(i) < outcome["step"] for i in range(train.intervals))
+
+
+def _whole(job: RunJob, name: str, expected: str) -> bytes:
+    path = job.folder / name
+    data = path.read_bytes() if path.exists() else b""
+    if sha256_bytes(data) != expected:
+        raise EditedError(
+            f"{name} of {_name(job)} was edited or damaged: its SHA-256 is not the one that "
+            "outcome.json recorded when the run ended"
+        )
+    return data
+
+
+def _read_up_to(job: RunJob, checkpoint: Checkpoint, vouched: dict[str, bytes]) -> str:
+    """Fill `vouched` up to a checkpoint's marks; returns the name of a file that is shorter."""
+    marks = checkpoint.state.get("telemetry")
+    if marks is None:
+        raise NothingRecordedError(
+            f"run {_name(job)} was written by an older version, whose checkpoints do not record "
+            "the SHA-256 of the telemetry; train it again with this one"
+        )
+    for name in TELEMETRY:
+        path, mark = job.folder / name, marks[name]
+        data = (path.read_bytes() if path.exists() else b"")[: mark["size"]]
+        if len(data) < mark["size"]:
+            return name
+        if sha256_bytes(data) != mark["sha256"]:
+            raise EditedError(
+                f"{name} of {_name(job)} was edited or damaged: up to the checkpoint of step "
+                f"{checkpoint.state['step']} its SHA-256 is not the one recorded there"
+            )
+        vouched[name] = data
+    return ""
+
+
+def _recoveries(job: RunJob, newest: Checkpoint | None, ended: bool) -> list[dict[str, Any]]:
+    """The times the run went back.
+
+    recoveries.csv may be ahead of the newest checkpoint; of a run that ended it is the last word.
+    """
+    if not job.train.divergence_retries:
+        return []
+    vouched = list(newest.state["recoveries"]) if newest is not None else []
+    path = job.folder / RECOVERIES
+    lines = split_lines(path.read_bytes() if path.exists() else b"")
+    expected = [",".join(RECOVERY_COLUMNS) + "\n"]
+    expected += [format_row(entry, RECOVERY_COLUMNS) for entry in vouched]
+    if [line.decode("utf-8", "replace") for line in lines[: len(expected)]] != expected:
+        raise EditedError(
+            f"{RECOVERIES} of {_name(job)} was edited or damaged: it does not begin with what the "
+            "newest checkpoint says"
+        )
+    return [*vouched, *map(_recovery, lines[len(expected) :])] if ended else vouched
+
+
+def _recovery(line: bytes) -> dict[str, Any]:
+    try:
+        (cells,) = csv.reader([line.decode("utf-8")])
+        row: dict[str, Any] = dict(zip(RECOVERY_COLUMNS, cells, strict=True))
+        whole = {name: int(row[name]) for name in ("step", "back_to_step")}
+        return {**row, **whole, "learning_rate_scale": float(row["learning_rate_scale"])}
+    except ValueError as error:
+        raise EditedError(f"{RECOVERIES} was edited or damaged: {error}") from None
+
+
+def step_of(folder: Path) -> int:
+    """The step of a checkpoint, by its folder's name."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def _name(job: RunJob) -> str:
+    return f"{job.condition}/seed-{job.train.seed}"
