@@ -36,6 +36,7 @@ from tinyllama_np.storage import (
     move_folder,
     remove_empty_folder,
     remove_file,
+    remove_leftovers,
     remove_tree,
     sha256_file,
     sole_owner,
@@ -474,6 +475,7 @@ def collect_intervals(jobs: Sequence[RunJob], out: Path) -> Path:
     TelemetryError
         If the telemetry of a run that has ended was changed since.
     """
+    remove_leftovers(out)  # of a process that was killed while it wrote this file
     lines = [",".join(INTERVAL_COLUMNS) + "\n"]
     for job in jobs:
         check_ended_telemetry(job)
