@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from failing_disk import FailingDisk, Kind, installed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -350,31 +351,6 @@ def test_a_process_that_was_killed(
 # ----------------------------------------------------------------------------------- a full disk
 
 
-class FillingDisk:
-    """Lets `count` calls that need space go through; the next writes a part and fails."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-
-    def full(self) -> bool:
-        self.left -= 1
-        return self.left < 0
-
-    def write(self, stream: Any, data: bytes) -> None:
-        if self.full():
-            stream.write(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        stream.write(data)
-
-    def call(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*arguments: Any) -> Any:
-            if self.full():
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return real(*arguments)
-
-        return wrapped
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("old", [False, True])
 def test_a_disk_that_fills_at_any_write_leaves_nothing_half_written(
@@ -384,14 +360,10 @@ def test_a_disk_that_fills_at_any_write_leaves_nothing_half_written(
     path = tmp_path / "new" / "train.bin"
     path.parent.mkdir()
     before = {"train.bin": b"old tokens", "train.json": b"old record"} if old else {}
-    for count in range(200):
+    for count in range(1, 300):
         for name, content in before.items():
             (path.parent / name).write_bytes(content)
-        disk = FillingDisk(count)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(storage.Disk, "write", disk.write)
-            for call in ("fsync", "replace"):
-                patch.setattr(storage.os, call, disk.call(getattr(os, call)))
+        with installed(FailingDisk(count, Kind.FULL)):
             failure = None
             try:
                 write_token_file(path, STORIES, tokenizer, workers=workers, shard_characters=SHARD)

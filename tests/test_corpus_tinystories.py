@@ -27,6 +27,7 @@ from scripted_server import (
     whole,
 )
 
+from tinyllama_np import storage
 from tinyllama_np.corpus import download, tinystories, web
 from tinyllama_np.corpus.download import Patience
 from tinyllama_np.corpus.text import CorpusError
@@ -569,30 +570,22 @@ def test_a_folder_that_cannot_be_written(server, call, monkeypatch):
 # ----------------------------------------------------------------------------------------- the disk
 
 
-class FullDisk:
-    """A file that takes so many bytes and then no more."""
+class FullDisk(storage.Disk):
+    """Takes so many bytes of a download and then no more."""
 
-    def __init__(self, path, mode, room):
-        self._stream, self._room = open(path, mode), room  # noqa: SIM115  (closed by __exit__)
+    room = 1000
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._stream.close()
-
-    def write(self, data):
-        self._stream.write(data[: self._room])
-        self._room -= len(data)
-        if self._room < 0:
+    def write(self, stream, data):
+        if not str(stream.name).endswith(".part"):
+            return super().write(stream, data)
+        super().write(stream, data[: self.room])
+        self.room -= len(data)
+        if self.room < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_disk_that_fills_keeps_what_arrived(server, call, monkeypatch):
-    def opened(path, mode="r", **settings):
-        return FullDisk(path, mode, 1000) if mode == "ab" else open(path, mode, **settings)
-
-    monkeypatch.setattr(download, "open", opened, raising=False)
+    monkeypatch.setattr(storage, "disk", FullDisk())
     message = fails(call, f"{TRAIN}.part", "No space left", "1,000 bytes are kept", url=server.hub)
     assert "same command again" in message
     assert call.waits == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import time
 from types import SimpleNamespace
@@ -147,88 +146,7 @@ def test_threads_may_change_at_a_resume(job, reference, monkeypatch):
     assert end_of(dataclasses.replace(job, threads=4)) == run_bytes(reference)
 
 
-# ------------------------------------------------------------------------------------------ crashes
-
-
-class Disk:
-    """Lets the machine crash at one of the disk operations; `cut_text` first writes half a row."""
-
-    def __init__(self, monkeypatch, crash_at=None):
-        self.count = 0
-        self.crash_at = crash_at
-        self.flushed: dict[int, int] = {}  # size by inode at the last flush
-        real_append = storage.append_bytes
-
-        def append(path, data):
-            if self._crashes():
-                real_append(path, data[: len(data) // 2])
-                raise CrashError
-            real_append(path, data)
-
-        def guarded(real):
-            def call(*arguments):
-                if self._crashes():
-                    raise CrashError
-                return real(*arguments)
-
-            return call
-
-        def fsync(descriptor):
-            status = os.fstat(descriptor)
-            self.flushed[status.st_ino] = status.st_size
-
-        monkeypatch.setattr(telemetry, "append_bytes", append)
-        for name in ("replace", "rename"):
-            monkeypatch.setattr(storage.os, name, guarded(getattr(os, name)))
-        monkeypatch.setattr(storage.shutil, "rmtree", guarded(shutil.rmtree))
-        monkeypatch.setattr(storage.os, "fsync", fsync)
-
-    def _crashes(self):
-        self.count += 1
-        return self.count == self.crash_at
-
-    def lose_what_was_not_flushed(self, folder):
-        """What a power cut does to files that grew since their last flush."""
-        for file in folder.iterdir():
-            if file.is_file():
-                with open(file, "r+b") as stream:
-                    stream.truncate(self.flushed.get(file.stat().st_ino, 0))
-
-
-def disk_operations(job, monkeypatch):
-    with monkeypatch.context() as patch:
-        disk = Disk(patch)
-        train_run(job)
-    shutil.rmtree(job.folder)  # outside: removing the folder is no operation of the run
-    return disk.count
-
-
-def crash_everywhere(job, reference, monkeypatch, offset, stride, power_cut):
-    expected = run_bytes(reference)
-    total = disk_operations(job, monkeypatch)
-    assert total > 50
-    for crash_at in range(1 + offset, total + 1, stride):
-        with monkeypatch.context() as patch:
-            disk = Disk(patch, crash_at)
-            with pytest.raises(CrashError):
-                train_run(job)
-            if power_cut:
-                disk.lose_what_was_not_flushed(job.folder)
-        assert end_of(job) == expected, f"crash at disk operation {crash_at} of {total}"
-        leftovers = [name for name in tree(job.folder) if "partial" in name]
-        assert leftovers == [], f"crash at disk operation {crash_at} of {total}"
-        shutil.rmtree(job.folder)
-
-
-@pytest.mark.parametrize("power_cut", [False, True])
-def test_a_crash_at_some_disk_operations_is_made_good(job, reference, monkeypatch, power_cut):
-    crash_everywhere(job, reference, monkeypatch, 3, 31, power_cut)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("power_cut", [False, True])
-def test_a_crash_at_any_second_disk_operation_is_made_good(job, reference, monkeypatch, power_cut):
-    crash_everywhere(job, reference, monkeypatch, int(power_cut), 2, power_cut)
+# ----------------------------------------- crashes (on the disk: test_fail_at_every_operation.py)
 
 
 @pytest.mark.parametrize("step", [0, 3, 4, 12])
@@ -241,15 +159,6 @@ def test_a_crash_inside_a_step_is_made_good(job, reference, monkeypatch, step):
         train_run(job)
     monkeypatch.undo()
     assert not (job.folder / "outcome.json").exists()
-    assert end_of(job) == run_bytes(reference)
-
-
-def test_many_crashes_one_after_the_other(job, reference, monkeypatch):
-    for crash_at in (5, 9, 21, 8, 11, 4, 3):
-        with monkeypatch.context() as patch:
-            Disk(patch, crash_at)
-            with pytest.raises(CrashError):
-                train_run(job)
     assert end_of(job) == run_bytes(reference)
 
 

@@ -75,9 +75,16 @@ disk = Disk()
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, where they are missing."""
-    if not folder.is_dir():
-        disk.make_folders(folder)
+    """Make the folder and those above it, where they are missing, and put their names on the disk.
+
+    Without the names a power cut could take away with them whatever was flushed inside.
+    """
+    if folder.is_dir():
+        return
+    missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
+    disk.make_folders(folder)
+    for made in reversed(missing):
+        flush_folder(made.parent)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -153,9 +160,13 @@ def publish_folder(temporary: Path, final: Path) -> None:
     for file in sorted(temporary.iterdir()):
         flush_file(file)
     flush_folder(temporary)
-    if final.exists():
-        remove_folder(final)
+    doomed = _doomed(final)
+    replaces = final.exists()
+    if replaces:
+        disk.rename(final, doomed)
     move_folder(temporary, final)
+    if replaces:
+        remove_tree(doomed)
 
 
 def move_folder(old: Path, new: Path) -> None:
@@ -171,9 +182,13 @@ def remove_file(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and what is in it, as it comes; `remove_folder` is for what others read."""
+    """Remove a folder and what is in it, as it comes; `remove_folder` is for what others read.
+
+    It is gone for good: what a power cut brings back of a run that has ended, none would remove.
+    """
     if folder.exists():
         disk.remove_tree(folder)
+        flush_folder(folder.parent)
 
 
 def remove_empty_folder(folder: Path) -> None:
@@ -189,9 +204,14 @@ def remove_empty_folder(folder: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder and what is in it; its name goes first, so that none sees a part of it."""
-    doomed = folder.with_name(f".{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    doomed = _doomed(folder)
     disk.rename(folder, doomed)
-    disk.remove_tree(doomed)
+    remove_tree(doomed)
+
+
+def _doomed(folder: Path) -> Path:
+    """The name of a folder on its way out, which `remove_leftovers` knows."""
+    return folder.with_name(f".{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -227,28 +247,25 @@ def sole_owner(folder: Path, patience: float = 0.0) -> Iterator[None]:
         If the folder cannot be written to, or its file system has no locks.
     """
     path = folder / ".lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    with disk.open(path, "a+b") as stream:
         given_up = time.monotonic() + patience
-        while not _lock(descriptor, path):
+        while not _lock(stream.fileno(), path):
             if time.monotonic() >= given_up:
-                owner = path.read_bytes()
-                name = owner.decode("utf-8", errors="replace").strip() or "another process"
+                owner = path.read_bytes().decode("utf-8", errors="replace").strip()
                 raise FolderInUseError(
-                    f"folder {folder} is in use by {name}; wait for it, or name another folder"
+                    f"folder {folder} is in use by {owner or 'another process'}; "
+                    "wait for it, or name another folder"
                 )
             time.sleep(0.05)
-        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+        if not path.exists() or not os.path.samestat(os.fstat(stream.fileno()), path.stat()):
             raise FolderInUseError(f"folder {folder} was moved by another process just now")
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-        owner = f"process {os.getpid()} on {socket.gethostname()} since {since}".encode()
         with contextlib.suppress(OSError):  # a full disk: the lock holds, only its text is missing
-            os.ftruncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            os.write(descriptor, owner)
+            disk.cut(stream, 0)
+            disk.write(
+                stream, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode()
+            )
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _lock(descriptor: int, path: Path) -> bool:

@@ -30,7 +30,13 @@ from tinyllama_np.corpus.announced import (
     strong_etag,
 )
 from tinyllama_np.corpus.web import Answer, FetchError, Login, TemporaryError
-from tinyllama_np.storage import flush_file, sha256_file, write_text_atomic
+from tinyllama_np.storage import (
+    append_bytes,
+    flush_file,
+    remove_file,
+    sha256_file,
+    write_text_atomic,
+)
 
 PIECE = 1 << 18  # bytes asked of the socket at once
 T = TypeVar("T")
@@ -79,8 +85,8 @@ def part_of(path: Path) -> Path:
 
 def discard(part: Path) -> None:
     """Remove a part and its record."""
-    record_of(part).unlink(missing_ok=True)  # first: a part without record is never continued
-    part.unlink(missing_ok=True)
+    remove_file(record_of(part))  # first: a part without record is never continued
+    remove_file(part)
 
 
 def record_of(part: Path) -> Path:
@@ -207,7 +213,7 @@ def _attempt(
             discard(part)
         _check_room(part, announced.bytes - offset)
         if not offset:
-            part.touch()
+            append_bytes(part, b"")
             write_text_atomic(record_of(part), json.dumps(asdict(announced), indent=2) + "\n")
         _copy(answer, part, offset, announced.bytes, timeout, progress)
     return announced
@@ -232,15 +238,14 @@ def _copy(
     timeout: float,
     progress: Callable[[int, int], None],
 ) -> None:
-    with open(part, "ab") as out:
+    progress(offset, size)
+    while offset < size:
+        piece = web.read_some(answer.stream, min(PIECE, size - offset), timeout)
+        if not piece:
+            raise TemporaryError(f"the connection ended after {offset:,} of {size:,} bytes")
+        append_bytes(part, piece)
+        offset += len(piece)
         progress(offset, size)
-        while offset < size:
-            piece = web.read_some(answer.stream, min(PIECE, size - offset), timeout)
-            if not piece:
-                raise TemporaryError(f"the connection ended after {offset:,} of {size:,} bytes")
-            out.write(piece)
-            offset += len(piece)
-            progress(offset, size)
     if "Content-Length" not in answer.headers and web.read_some(answer.stream, 1, timeout):
         discard(part)
         raise FetchError(f"{answer.host} sends more than the {size:,} bytes it announces: {ADVICE}")

@@ -22,7 +22,14 @@ from tinyllama_np.corpus.announced import COMMIT_NAME, commit_of
 from tinyllama_np.corpus.download import Patience, Source
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.web import FetchError, Login, origin, split_login
-from tinyllama_np.storage import flush_folder, sha256_file, sole_owner, write_text_atomic
+from tinyllama_np.storage import (
+    append_bytes,
+    make_folder,
+    publish_file,
+    sha256_file,
+    sole_owner,
+    write_text_atomic,
+)
 
 DEFAULT_URL = "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/{revision}"
 DEFAULT_REVISION = "main"
@@ -164,8 +171,7 @@ def _fetch_file(
     try:
         # The record first: if the power fails in between, the next call finds the part complete.
         _write_record(path.parent, record)
-        os.replace(part, path)
-        flush_folder(path.parent)
+        publish_file(part, path)
         download.discard(part)
     except OSError as error:
         raise FetchError(f"{path}: {error.strerror or error}; {part.name} holds the text") from None
@@ -246,9 +252,8 @@ def _check_folder(folder: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / ".lock", "a", encoding="utf-8"):  # what sole_owner opens
-            pass
+        make_folder(folder)
+        append_bytes(folder / ".lock", b"")  # what sole_owner opens
     except OSError as error:
         place = error.filename or folder
         raise CorpusError(
