@@ -4,13 +4,14 @@
 >>> print(analyse("runs/paper").text())  # doctest: +SKIP
 
 Reading order, each file importing only from those above it: wording, document, cells, csv_files,
-run_checks, io, measures, sensitivity, robustness, descriptives, matrix, stopping_rules, stopping,
-turn, variability, precision, answers, planning, flips, sphericity, partition, anova, rank_tests,
-simulated, levels, autocorrelation, bootstrap, effect_sizes, contrasts, best, inference, effects,
-anova_verdict, verdict, published, condition, tables, html_style, html_page, markdown, latex,
-labels, plotting, heat_maps, figures, figures_of_estimates, drawings, report_texts, sections,
-report, outputs, analysis, two_samples, pairing, comparability, comparison_tables, comparison,
-comparison_verdict, comparison_report, anova_text, options, cli. This package knows the files of a
+run_checks, json_files, io, measures, sensitivity, robustness, descriptives, matrix,
+stopping_rules, stopping, turn, variability, precision, answers, planning, flips, sphericity,
+partition, anova, rank_tests, simulated, levels, autocorrelation, bootstrap, effect_sizes,
+contrasts, best, inference, effects, anova_verdict, verdict, published, condition, tables,
+html_style, html_page, markdown, latex, labels, plotting, heat_maps, figures,
+figures_of_estimates, drawings, report_texts, sections, report, outputs, analysis, two_samples,
+pairing, comparability, comparison_tables, comparison, comparison_verdict, comparison_report,
+anova_text, options, cli. This package knows the files of a
 run folder and nothing of the code that wrote them. Figures are in `stats.figures`,
 `stats.heat_maps` and `stats.figures_of_estimates`, which are not imported here: matplotlib is slow
 to load.

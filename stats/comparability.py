@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from stats.json_files import read_json_object
 from stats.pairing import Side
 from stats.wording import joined
 
@@ -166,10 +167,13 @@ def _tokenizer_hash(side: Side) -> dict[str, str]:
     """What the folder records of its tokenizer; hashes of unlike kinds are not compared."""
     found = {}
     if (side.run.path / "tokenizer.json").is_file():
-        content = (side.run.path / "tokenizer.json").read_bytes()
-        found["tokenizer.json"] = hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256()
+        with (side.run.path / "tokenizer.json").open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        found["tokenizer.json"] = digest.hexdigest()
     try:
-        record = json.loads((side.run.path / "data" / "valid.json").read_text(encoding="utf-8"))
+        record = read_json_object(side.run.path / "data" / "valid.json")
         found["valid.json"] = str(record["tokenizer_sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # a folder of results need not hold its data

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ from stats.cells import check_columns, keys_of, lay_out
 # pandas before 3.1 reads floats up to one unit in the last place wrong unless asked
 OLD_PANDAS = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
 EXACT: dict[str, Any] = {"float_precision": "round_trip"} if OLD_PANDAS else {}
+LARGEST_FILE = 256 << 20  # bytes; a table of steps has about 100 a step
+MOST_COLUMNS = 10_000
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -59,6 +62,8 @@ def read_csv_file(
     name = name or path.name
     if not path.is_file():
         raise CsvFileError(f"{name} is missing or no file")
+    if path.stat().st_size > LARGEST_FILE:
+        raise CsvFileError(f"{name} has more than {LARGEST_FILE:,} bytes: is it the right file?")
     header = _header(path, name, needed)
     present = [column for column in numbers if column in header]
     types = {**dict.fromkeys(present, "float64"), **{c: str for c in texts if c in header}}
@@ -77,7 +82,7 @@ def read_csv_file(
     if not len(frame):
         raise CsvFileError(f"{name} has a header and no rows: nothing to analyse yet")
     # pandas takes a field too many for an index and fills up a row that is too short
-    if not isinstance(frame.index, pd.RangeIndex) or frame[header[-1]].isna().any():
+    if not isinstance(frame.index, pd.RangeIndex) or frame.iloc[:, -1].isna().any():
         for _ in _rows(path, name, header):
             pass
     return frame
@@ -138,14 +143,23 @@ def _header(path: Path, name: str, needed: Sequence[str]) -> list[str]:
             )
     if absent:
         raise CsvFileError(
-            f"{name} lacks the column(s) {', '.join(absent)}; it has {', '.join(header)}"
+            f"{name} lacks the column(s) {', '.join(absent)}; it has {_listed(header)}"
         )
-    double = [column for column in dict.fromkeys(header) if header.count(column) > 1]
+    double = [column for column, count in Counter(header).items() if count > 1]
     if double:
         raise CsvFileError(
-            f"{name} has more than one column {', '.join(double)}; rename or remove all but one"
+            f"{name} has more than one column {_listed(double)}; rename or remove all but one"
         )
+    if len(header) > MOST_COLUMNS:
+        raise CsvFileError(f"{name} has {len(header):,} columns, more than {MOST_COLUMNS:,}")
     return header
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Names on one line, cut where they are many or long."""
+    text = ", ".join(columns[:40])
+    text += f" and {len(columns) - 40} more" if len(columns) > 40 else ""
+    return _cut(text, 600)
 
 
 def _rows(
@@ -191,5 +205,11 @@ def _number(name: str, line: int, column: str, field: str) -> float:
     except ValueError:
         hint = "; write a point for the decimal comma" if "," in field else ""
         raise CsvFileError(
-            f"{name} line {line}: {column}={field!r} is not a number{hint}"
+            f"{name} line {line}: {column}={_cut(field, 60)!r} is not a number{hint}"
         ) from None
+
+
+def _cut(text: str, most: int) -> str:
+    """`text` for a message: one line, and cut where it is long."""
+    text = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -6,7 +6,6 @@ is decided in `stats.run_checks`. Nothing here computes a measure.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stats.csv_files import CsvFileError, line_of, read_csv_file
+from stats.json_files import LARGEST_SAMPLES, parse_json, read_json_object, read_text_file
 from stats.run_checks import (
     KEY,
     RunKey,
@@ -45,6 +45,7 @@ INTERVAL_COLUMNS = (
     "grad_norm",
     "flops",
 )
+LONGEST_NAME = 200  # characters of a condition: it stands in every message and caption
 INTEGER_COLUMNS = ("seed", "interval", "step", "tokens_seen")
 REQUIRED_COLUMNS = (*KEY, "step", "tokens_seen", "val_loss")
 # of the files that each run has to itself: what must be there, and what must be numbers
@@ -104,7 +105,7 @@ def read_run_folder(path: str | Path, *, drop_incomplete: bool = False) -> RunFo
     folder = Path(path)
     if not folder.is_dir():
         raise RunFolderError(f"run folder {str(path)!r} is not a folder; give a study's --out")
-    study = _read_json(folder / "study.json") if (folder / "study.json").exists() else {}
+    study = read_json_object(folder / "study.json") if (folder / "study.json").exists() else {}
     frame = read_intervals(folder / "intervals.csv")
     frame, notices = comparable(frame, lambda run: _outcome(folder, run), drop_incomplete)
     frame = _sorted(frame, study)
@@ -128,8 +129,14 @@ def read_intervals(path: Path) -> pd.DataFrame:
     raw = _read_table(path, REQUIRED_COLUMNS, INTERVAL_COLUMNS[1:], texts=("condition",))
     named = raw["condition"].fillna("")
     if (named == "").any():
-        line = line_of(path, int((named == "").to_numpy().argmax()))
+        line = _line_of(path, int((named == "").to_numpy().argmax()))
         raise RunFolderError(f"{path.name} line {line}: condition is empty; name it")
+    for name in named.unique():
+        if not str(name).isprintable() or len(str(name)) > LONGEST_NAME:
+            raise RunFolderError(
+                f"{path.name}: condition {str(name)[:40]!r} is longer than {LONGEST_NAME} "
+                "characters or cannot be printed; rename it"
+            )
     frame = pd.DataFrame({"condition": named})
     for name in INTERVAL_COLUMNS[1:]:
         values = np.asarray(raw.pop(name)) if name in raw.columns else np.full(len(raw), np.nan)
@@ -142,8 +149,8 @@ def read_intervals(path: Path) -> pd.DataFrame:
                 least = "" if name == "seed" else " of at least 0"
                 got = "nothing" if np.isnan(values[row]) else f"{values[row]:g}"
                 raise RunFolderError(
-                    f"{path.name} line {line_of(path, row)}: {name} must be a whole number{least}, "
-                    f"got {got}"
+                    f"{path.name} line {_line_of(path, row)}: {name} must be a whole "
+                    f"number{least}, got {got}"
                 )
             values = values.astype(np.int64)
         frame[name] = values
@@ -151,7 +158,18 @@ def read_intervals(path: Path) -> pd.DataFrame:
 
 
 def run_folder_of(folder: Path, run: RunKey) -> Path:
-    """Where a run of a study keeps its own files."""
+    """Where a run of a study keeps its own files.
+
+    Raises
+    ------
+    RunFolderError
+        If the condition's name would lead out of the folder.
+    """
+    condition = Path(run[0])
+    if condition.anchor or ".." in condition.parts:
+        raise RunFolderError(
+            f"condition {run[0]!r} names a folder outside the run folder; rename the condition"
+        )
     return folder / "runs" / run[0] / f"seed-{run[1]}"
 
 
@@ -168,27 +186,14 @@ def _read_table(
         raise RunFolderError(str(error)) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise RunFolderError(f"{path.name} is not valid JSON: {error}") from error
-    # "\\ud800" is JSON, but half a character: neither UTF-8 nor a frame of texts can hold it
-    whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    value = json.loads(whole)
-    if not isinstance(value, dict):
-        raise RunFolderError(f"{path.name} must hold a JSON object, not a {type(value).__name__}")
-    return value
-
-
 def _outcome(folder: Path, run: RunKey) -> tuple[str, str] | None:
     """Status and message of a run; None for one without a folder."""
     place = run_folder_of(folder, run)
-    if not place.is_dir():
+    if not _there(place):
         return None
     if not (place / "outcome.json").exists():
         return "unfinished (no outcome.json: still running, or killed)", ""
-    outcome = _read_json(place / "outcome.json")
+    outcome = read_json_object(place / "outcome.json", _name_in(folder, place / "outcome.json"))
     return str(outcome.get("status", "unknown")), str(outcome.get("message") or "").strip()
 
 
@@ -205,16 +210,16 @@ def _read_run_tables(folder: Path, runs: list[RunKey], name: str) -> dict[RunKey
     tables = {}
     for run in runs:
         path = run_folder_of(folder, run) / name
-        if not path.exists():
+        if not _there(path):
             continue
         needed, numbers = RUN_TABLES[name]
-        table = _read_table(path, needed, numbers, name=path.relative_to(folder).as_posix())
+        table = _read_table(path, needed, numbers, name=_name_in(folder, path))
         steps = table["step"].to_numpy()
         bad = ~whole_numbers(steps)
         if bad.any():
-            line = line_of(path, int(bad.argmax()))
+            line = _line_of(path, int(bad.argmax()))
             raise RunFolderError(
-                f"{path.relative_to(folder).as_posix()} line {line}: step must be a whole number"
+                f"{_name_in(folder, path)} line {line}: step must be a whole number"
             )
         tables[run] = table.assign(step=steps.astype(np.int64))
     return tables
@@ -222,22 +227,33 @@ def _read_run_tables(folder: Path, runs: list[RunKey], name: str) -> dict[RunKey
 
 def _read_samples(folder: Path, run: RunKey) -> list[dict[str, Any]]:
     path = run_folder_of(folder, run) / "samples.jsonl"
-    if not path.exists():
+    if not _there(path):
         return []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError:
-        raise RunFolderError(f"{path.parent.name}/{path.name} is not UTF-8 text") from None
+    name = _name_in(folder, path)
     samples = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text_file(path, LARGEST_SAMPLES, name).split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            sample = json.loads(line)
-        except ValueError:
-            raise RunFolderError(
-                f"{path.parent.name}/{path.name} line {number} is not valid JSON"
-            ) from None
+        sample = parse_json(line, f"{name} line {number}")
         if isinstance(sample, dict):
             samples.append(sample)
     return samples
+
+
+def _line_of(path: Path, row: int) -> int:
+    try:
+        return line_of(path, row)
+    except CsvFileError as error:  # what the fast reader let pass
+        raise RunFolderError(str(error)) from None
+
+
+def _there(path: Path) -> bool:
+    """Whether there is anything; a condition's name may be none that a file system could have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def _name_in(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()

@@ -276,8 +276,8 @@ def planned_runs(study: dict[str, Any]) -> list[RunKey]:
     names = [str(c.get("name")) if isinstance(c, dict) else str(c) for c in conditions]
     try:
         return [(name, int(seed)) for name in names for seed in seeds]
-    except (TypeError, ValueError):
-        raise RunFolderError(f"study.json: seeds={seeds!r} must be whole numbers") from None
+    except (TypeError, ValueError, OverflowError):  # the last of an infinite one
+        raise RunFolderError(f"study.json: seeds={seeds!r:.200} must be whole numbers") from None
 
 
 def not_run(study: dict[str, Any], frame: pd.DataFrame, notices: Sequence[str]) -> list[str]:
@@ -299,4 +299,5 @@ def run_keys(frame: pd.DataFrame) -> list[RunKey]:
 
 def whole_numbers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which values are whole numbers that int64 and float64 both hold exactly."""
-    return np.asarray((np.abs(values) <= 2**53) & (values % 1 == 0), dtype=bool)
+    with np.errstate(invalid="ignore"):  # an infinity has no remainder
+        return np.asarray((np.abs(values) <= 2**53) & (values % 1 == 0), dtype=bool)

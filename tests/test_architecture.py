@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("tinyllama_np", "tokenizer", "stats")
 
 # A file or subpackage of tinyllama_np imports only from those before it. storage stands early
-# since everything that writes uses it, and it uses nothing.
+# since everything that writes uses it, and it uses nothing; safe_files likewise for what is read.
 READING_ORDER = (
     "settings",
     "config",
@@ -30,6 +30,8 @@ READING_ORDER = (
     "environment",
     "environment_record",
     "os_errors",
+    "safe_files",
+    "safetensors_header",
     "parameters",
     "workspace",
     "model",
@@ -45,6 +47,7 @@ READING_ORDER = (
     "evaluate",
     "generate",
     "telemetry",
+    "training_state",
     "trainer",
     "train",
     "study_file",

@@ -196,7 +196,7 @@ def damage(path: Path, how: str) -> None:
         ("overlap=true", "overlap=True, expected an integer"),
         ("empty record", "is not JSON"),
         ("cut record", "is not JSON"),
-        ("deep record", "is not JSON"),
+        ("deep record", "nested more than"),
         ("bytes in record", "is not JSON"),
         ("empty", "has 0 bytes and its record says 6"),
         ("folder", r"train\.bin (cannot be read|has \d+ bytes)"),

@@ -103,7 +103,7 @@ def test_what_is_no_text_is_refused(tmp_path, values):
         read_study(tmp_path)
     with open(tmp_path / "study.json", "r+b") as stream:
         stream.truncate(1 << 40)  # a hole: takes no place
-    with pytest.raises(ConfigError, match="more than 16777216 bytes"):
+    with pytest.raises(ConfigError, match="more than 16,777,216 bytes"):
         read_study(tmp_path)
     (tmp_path / "study.json").unlink()
     with pytest.raises(ConfigError, match="No such file"):

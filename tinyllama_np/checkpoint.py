@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,22 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from tinyllama_np.config import ModelConfig
+from tinyllama_np.config import ConfigError, ModelConfig
 from tinyllama_np.ops import FloatArray
 from tinyllama_np.optimizer import Optimizer
-from tinyllama_np.parameters import Parameters
+from tinyllama_np.parameters import (
+    Parameters,
+    parameter_count,
+    parameter_shapes,
+    tensor_count,
+)
+from tinyllama_np.safe_files import (
+    LARGEST_JSON,
+    UnsafeFileError,
+    file_inside,
+    read_json_object,
+)
+from tinyllama_np.safetensors_header import ITEM_SIZES, check_header, largest_file, read_header
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
     make_folder,
@@ -33,7 +45,7 @@ from tinyllama_np.storage import (
     sha256_file,
     write_file,
 )
-from tokenizer import Tokenizer, huggingface_tokenizer_config
+from tokenizer import LARGEST_TOKENIZER_JSON, Tokenizer, huggingface_tokenizer_config
 
 MODEL_FILE = "model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"
@@ -119,45 +131,88 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If a file is missing or has other bytes than when it was written.
+        If a file is missing, has other bytes than when it was written, or holds what no checkpoint
+        holds; if the manifest names a file outside the folder.
     """
     manifest = _read_json(folder / MANIFEST_FILE)
+    config = _read_config(folder)
     needed = dict.fromkeys(("config.json", MODEL_FILE, OPTIMIZER_FILE, STATE_FILE))
     for name, expected in {**needed, **manifest}.items():
-        path = folder / Path(name).name
+        try:
+            path = file_inside(folder, name)
+        except UnsafeFileError as error:
+            raise CheckpointError(f"manifest.json of checkpoint {folder.name}: {error}") from None
         if not path.is_file():
             raise CheckpointError(f"checkpoint {folder.name} lacks {name}; use an older checkpoint")
-        if sha256_file(path) != expected:
+        # the size first: the hash of a file that cannot be right is not worth reading it for
+        too_large = path.stat().st_size > _largest_file(name, config)
+        if too_large or sha256_file(path) != expected:
             raise CheckpointError(
                 f"{name} of checkpoint {folder.name} has changed since it was written; "
                 "use an older checkpoint"
             )
-    config, params = load_model(folder)
     return Checkpoint(
         config=config,
-        params=params,
-        moments=safetensors.load_file(folder / OPTIMIZER_FILE),
+        params=_read_tensors(folder / MODEL_FILE, config),
+        moments=_read_tensors(folder / OPTIMIZER_FILE, config, ("m.", "v.")),
         state=_read_json(folder / STATE_FILE),
     )
 
 
+def _largest_file(name: str, config: ModelConfig) -> int:
+    """Bytes that a checkpoint's file may have, before anything of it has been read."""
+    if name == "tokenizer.json":
+        return LARGEST_TOKENIZER_JSON
+    if not name.endswith(".safetensors"):
+        return LARGEST_JSON
+    each = 2 if name == OPTIMIZER_FILE else 1
+    return largest_file(each * tensor_count(config), each * parameter_count(config))
+
+
 def load_model(folder: Path) -> tuple[ModelConfig, dict[str, FloatArray]]:
-    """Configuration and weights of a checkpoint, or of any Llama folder in our sizes and float32.
+    """Configuration and weights of a checkpoint, or of any Llama folder in our sizes.
+
+    The weights are of one float dtype, those of a checkpoint float32.
 
     Raises
     ------
     CheckpointError
-        If the folder holds no such model.
+        If the folder holds no such model, or its two files contradict each other.
     """
-    values = _read_json(folder / "config.json")
-    names = ModelConfig.__dataclass_fields__
-    config = ModelConfig.from_dict({n: values[n] for n in names if n in values})
+    config = _read_config(folder)
     path = folder / MODEL_FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no {MODEL_FILE}; name a checkpoint folder")
+    return config, _read_tensors(path, config, dtypes=tuple(ITEM_SIZES))
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    values = _read_json(folder / "config.json")
+    names = ModelConfig.__dataclass_fields__
     try:
-        return config, safetensors.load_file(path)
-    except SafetensorError as error:
+        return ModelConfig.from_dict({n: values[n] for n in names if n in values})
+    except ConfigError as error:
+        raise CheckpointError(f"config.json of {folder.name}: {error}") from None
+
+
+def _read_tensors(
+    path: Path,
+    config: ModelConfig,
+    prefixes: Sequence[str] = ("",),
+    dtypes: Collection[str] = ("F32",),
+) -> dict[str, FloatArray]:
+    """The tensors of a file, once its header has been found to announce exactly these.
+
+    There is one for each weight and prefix of its name.
+    """
+    try:
+        header, data_size = read_header(path, len(prefixes) * tensor_count(config))
+        # only now: of a configuration that asks for too much the names alone would fill the memory
+        shapes = parameter_shapes(config)
+        expected = {f"{prefix}{n}": shape for prefix in prefixes for n, shape in shapes.items()}
+        check_header(header, data_size, expected, dtypes)
+        return safetensors.load_file(path)
+    except (UnsafeFileError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}; use another checkpoint") from None
 
 
@@ -244,14 +299,14 @@ def _json(values: Mapping[str, Any]) -> bytes:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path.parent} holds no {path.name}; name a checkpoint folder such as "
             "RUN/runs/baseline/seed-0/checkpoints/step-000100"
         ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.name} of {path.parent.name} is no JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path.name} of {path.parent.name} holds no JSON object")
-    return values
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UnsafeFileError as error:
+        reason = str(error)
+    raise CheckpointError(f"{path.name} of {path.parent.name} cannot be read: {reason}")

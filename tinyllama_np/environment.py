@@ -28,15 +28,26 @@ Environment = dict[str, Any]  # plain JSON values by name
 
 # What no file of a run comes from; an edit of anything else counts.
 _WITHOUT_INFLUENCE = (
-    "bench",
-    "commands",
-    "interop",
     "__main__.py",
+    "bench",
     "cli.py",
+    "commands",
+    "disk_need.py",
+    "environment.py",
+    "environment_record.py",
     "gradcheck.py",
+    "interop",
+    "os_errors.py",
+    "owner.py",
     "progress.py",
+    "run_states.py",
+    "safe_files.py",
+    "safetensors_header.py",
+    "study_file.py",
+    "training_state.py",
     "verify",
     "warmup.py",
+    "workers.py",
 )
 
 # Variables whose effect cannot be seen from here. OpenBLAS, BLIS and NumPy tell what they chose.

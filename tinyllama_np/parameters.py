@@ -66,13 +66,10 @@ def layer_tensor_name(layer: int, name: str) -> str:
 
 def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every weight by name, in the order of the flat buffer; matrices are (out, in)."""
-    d, f, kv = config.hidden_size, config.intermediate_size, config.kv_size
-    layer_shapes = LayerTensors(
-        (d,), (d, d), (kv, d), (kv, d), (d, d), (d,), (f, d), (f, d), (d, f)
-    )
+    d = config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {EMBED: (config.vocab_size, d)}
     for layer in range(config.num_hidden_layers):
-        for name, shape in zip(_LAYER_NAMES, layer_shapes, strict=True):
+        for name, shape in zip(_LAYER_NAMES, _layer_shapes(config), strict=True):
             shapes[layer_tensor_name(layer, name)] = shape
     shapes[FINAL_NORM] = (d,)
     if not config.tie_word_embeddings:
@@ -80,9 +77,25 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def _layer_shapes(config: ModelConfig) -> LayerTensors:
+    d, f, kv = config.hidden_size, config.intermediate_size, config.kv_size
+    return LayerTensors((d,), (d, d), (kv, d), (kv, d), (d, d), (d,), (f, d), (f, d), (d, f))
+
+
+# The two counts come from the sizes alone, not from a list of the tensors: a configuration that was
+# read from a file may ask for any number of layers.
+
+
 def parameter_count(config: ModelConfig) -> int:
     """Number of trained values; a tied head counts once."""
-    return sum(math.prod(shape) for shape in parameter_shapes(config).values())
+    embeddings = (1 if config.tie_word_embeddings else 2) * config.vocab_size * config.hidden_size
+    layer: int = sum(math.prod(shape) for shape in _layer_shapes(config))
+    return embeddings + config.num_hidden_layers * layer + config.hidden_size
+
+
+def tensor_count(config: ModelConfig) -> int:
+    """Number of weights with a name of their own."""
+    return len(_LAYER_NAMES) * config.num_hidden_layers + (2 if config.tie_word_embeddings else 3)
 
 
 @dataclass(frozen=True)
@@ -170,12 +183,17 @@ def check_params(params: Mapping[str, Any], config: ModelConfig) -> np.dtype[Any
     ValueError
         If a weight is missing or too many, or has another shape or dtype than its fellows.
     """
+    if config.num_hidden_layers > len(params):  # before every name is made
+        raise ValueError(
+            f"params has {len(params)} weights, fewer than num_hidden_layers="
+            f"{config.num_hidden_layers}: they belong to another configuration"
+        )
     shapes = parameter_shapes(config)
     missing, unknown = sorted(set(shapes) - set(params)), sorted(set(params) - set(shapes))
     if missing:
-        raise ValueError(f"params lacks {', '.join(missing)}, which the configuration asks for")
+        raise ValueError(f"params lacks {_some(missing)}, which the configuration asks for")
     if unknown:
-        raise ValueError(f"params has {', '.join(unknown)}, which the configuration does not know")
+        raise ValueError(f"params has {_some(unknown)}, which the configuration does not know")
     dtype = np.asarray(params[EMBED]).dtype
     for name, shape in shapes.items():
         array = params[name]
@@ -189,3 +207,8 @@ def check_params(params: Mapping[str, Any], config: ModelConfig) -> np.dtype[Any
                 f"params[{name!r}] has dtype {array.dtype}; all weights must have one float dtype"
             )
     return dtype
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return ", ".join(names[:12]) + more

@@ -58,12 +58,24 @@ def check_types(config: Any) -> None:
             continue
         expected, convert = _KINDS[kind]
         if not isinstance(value, expected) or (isinstance(value, bool) and kind != "bool"):
-            raise ConfigError(f"{f.name}={value!r} must be of type {kind}")
+            raise ConfigError(f"{f.name}={_cut(value)} must be of type {kind}")
         if kind == "int" and abs(value) >= 1 << 63:
-            raise ConfigError(f"{f.name}={value} must be a whole number of 64 bits")
-        if kind == "float" and not math.isfinite(float(value)):
-            raise ConfigError(f"{f.name}={value!r} must be a finite number")
+            raise ConfigError(f"{f.name}={_cut(value)} must be a whole number of 64 bits")
+        if kind == "float" and not _is_finite(value):
+            raise ConfigError(f"{f.name}={_cut(value)} must be a finite number")
         object.__setattr__(config, f.name, convert(value))
+
+
+def _cut(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def check_at_least(config: Any, name: str, least: int) -> None:
@@ -101,4 +113,4 @@ def check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
     """Refuse a value that is none of `choices`."""
     value = getattr(config, name)
     if value not in choices:
-        raise ConfigError(f"{name}={value!r} must be one of {', '.join(choices)}")
+        raise ConfigError(f"{name}={_cut(value)} must be one of {', '.join(choices)}")

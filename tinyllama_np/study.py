@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -463,8 +464,9 @@ def _record(job: RunJob, status: str, message: str) -> dict[str, Any]:
 
 def tokens_seen(job: RunJob) -> int:
     """Tokens that a run has trained on so far, by its steps.csv."""
-    row = last_row(job.folder / "steps.csv")
-    return int(row["tokens_seen"]) if row else 0
+    row = last_row(job.folder / "steps.csv") or {}
+    tokens = row.get("tokens_seen", "")
+    return int(tokens) if re.fullmatch("[0-9]{1,18}", tokens) else 0
 
 
 def collect_intervals(jobs: Sequence[RunJob], out: Path) -> Path:

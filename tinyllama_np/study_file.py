@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyllama_np.config import ConfigError, StudyConfig
+from tinyllama_np.safe_files import read_json_object, shown
 
 STUDY_FILE = "study.json"
 _MOST_BYTES = 1 << 24  # a hundred thousand text files
@@ -36,9 +37,7 @@ def read_study(out: Path) -> StudyFile:
     """
     path = out / STUDY_FILE
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError(f"it has more than {_MOST_BYTES} bytes")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_object(path, _MOST_BYTES)
         recorded = values["config"]
         found = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode()).hexdigest()
         if values["config_hash"] != found:
@@ -88,4 +87,8 @@ def _differences(a: Any, b: Any, name: str = "") -> list[tuple[str, str, str]]:
             found += _differences(a.get(key), b.get(key), below)
         return found
     same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
-    return [] if same else [(name, json.dumps(a), json.dumps(b))]
+    return [] if same else [(shown(name)[1:-1], _cut(json.dumps(a)), _cut(json.dumps(b)))]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 100 else text[:97] + "..."

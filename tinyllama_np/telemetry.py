@@ -15,6 +15,7 @@ import hashlib
 import io
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -84,7 +85,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     text, *_ = path.read_bytes().decode("utf-8", errors="replace").split("\0", 1)
     complete = text[: text.rfind("\n") + 1]
-    return list(csv.DictReader(io.StringIO(complete)))
+    rows = []
+    try:
+        for row in csv.DictReader(io.StringIO(complete)):
+            rows.append(row)
+    except csv.Error:  # damage; what stands before it is whole
+        pass
+    return rows
 
 
 def last_row(path: Path) -> dict[str, str] | None:
@@ -199,7 +206,11 @@ class CsvLog(GrowingFile):
 
         def stays(row: dict[str, str]) -> bool:
             whole = set(row) == set(self.columns) and None not in row.values()
-            return whole and row["step"].isdecimal() and int(row["step"]) <= last_step
+            return (
+                whole
+                and re.fullmatch("[0-9]{1,18}", row["step"]) is not None
+                and int(row["step"]) <= last_step
+            )
 
         # Up to the checkpoint all is on the disk; what follows may be damaged by a power cut.
         rows = list(takewhile(stays, read_rows(self.path)))

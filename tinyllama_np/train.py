@@ -12,6 +12,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from tinyllama_np.environment import current_environment
 from tinyllama_np.environment_record import begin_or_continue
 from tinyllama_np.interrupts import StopSignals
 from tinyllama_np.lanes import StopRequested
+from tinyllama_np.safe_files import UnsafeFileError, read_json_object
 from tinyllama_np.storage import (
     append_text,
     make_folder,
@@ -46,12 +48,12 @@ from tinyllama_np.telemetry import (
     TIMING_COLUMNS,
     CsvLog,
     GrowingFile,
-    Mark,
     TelemetryError,
     format_row,
     read_rows,
 )
 from tinyllama_np.trainer import Row, RunData, Trainer, open_run_data
+from tinyllama_np.training_state import MARKED_FILES, marks_of
 
 FINISHED, STOPPED, DIVERGED, FAILED = "finished", "stopped", "diverged", "failed"
 KEEP = ("last", "all", "best")
@@ -108,13 +110,26 @@ def finished_outcome(job: RunJob) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        outcome = read_json_object(path)
+    except UnsafeFileError:
+        outcome = {}
+    if not _is_outcome(outcome):
         raise TelemetryError(
             f"outcome.json of {job.condition}/{job.folder.name} says nothing that can be used; "
             "remove it to let the run go on from its checkpoint"
-        ) from None
+        )
+    return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
+
+
+def _is_outcome(outcome: Mapping[str, Any]) -> bool:
+    """Whether an outcome has what is asked of it later."""
+    hashes = outcome.get("sha256", {})
+    return (
+        all(type(outcome.get(name)) is int for name in ("step", "tokens_seen"))
+        and all(isinstance(outcome.get(name), str) for name in ("status", "message"))
+        and isinstance(hashes, dict)
+        and set(hashes) <= set(MARKED_FILES)
+    )
 
 
 def check_ended_telemetry(job: RunJob) -> None:
@@ -125,8 +140,8 @@ def check_ended_telemetry(job: RunJob) -> None:
     TelemetryError
         If a file has other bytes than when the run ended.
     """
-    for name, expected in ((finished_outcome(job) or {}).get("sha256") or {}).items():
-        path = job.folder / Path(name).name
+    for name, expected in (finished_outcome(job) or {}).get("sha256", {}).items():
+        path = job.folder / name
         if not path.is_file() or sha256_file(path) != expected:
             raise TelemetryError(
                 f"{name} of {job.condition}/{job.folder.name} is not what the run wrote: it was "
@@ -246,7 +261,7 @@ class _Run:
         TelemetryError
             If a file has other bytes than the run wrote.
         """
-        for name, mark in _marks(checkpoint).items():
+        for name, mark in marks_of(checkpoint.state, self.train).items():
             found = self.telemetry[name].compare(mark)
             if found == "changed":
                 raise TelemetryError(
@@ -259,16 +274,22 @@ class _Run:
         return ""
 
     def _take_over(self, checkpoint: Checkpoint) -> None:
-        for name, mark in _marks(checkpoint).items():
+        for name, mark in marks_of(checkpoint.state, self.train).items():
             self.telemetry[name].back_to(mark)
-        intervals = read_rows(self.intervals_log.path)
-        self.losses = {int(row["step"]): float(row["val_loss"] or "nan") for row in intervals}
-        measured = max(self.losses, default=0)
-        recent = [
-            (float(row["train_loss"]), float(row["grad_norm"]))
-            for row in read_rows(self.steps_log.path)
-            if int(row["step"]) > measured
-        ]
+        try:
+            intervals = read_rows(self.intervals_log.path)
+            self.losses = {int(row["step"]): float(row["val_loss"] or "nan") for row in intervals}
+            measured = max(self.losses, default=0)
+            recent = [
+                (float(row["train_loss"]), float(row["grad_norm"]))
+                for row in read_rows(self.steps_log.path)
+                if int(row["step"]) > measured
+            ]
+        except (KeyError, TypeError, ValueError):  # the checkpoint's marks say that it wrote this
+            raise TelemetryError(
+                f"steps.csv or intervals.csv of {self.name} has rows that no run writes; remove "
+                f"runs/{self.name} to begin the run again"
+            ) from None
         self.trainer.restore(checkpoint, recent)
         self.timing_log.restart(self.trainer.step)
         self._write_recoveries()
@@ -326,20 +347,14 @@ class _Run:
         if len(self.trainer.recoveries) >= retries:
             return problem + (f" (went back {retries} times before)" if retries else "")
         recoveries = self.trainer.recoveries
-        target = next(
-            (
-                found
-                for found in whole_checkpoints(self.checkpoints)
-                if found[1].state["step"]
-                == self.train.interval_step(found[1].state["interval"] - 1)
-            ),
-            None,
-        )
-        if target is None:
+        for _, checkpoint in whole_checkpoints(self.checkpoints):
+            step = checkpoint.state["step"]
+            if step == self.train.interval_step(checkpoint.state["interval"] - 1):
+                break
+        else:
             return problem
-        folder, checkpoint = target
         for other in checkpoint_folders(self.checkpoints):
-            if _step_of(other) > _step_of(folder):  # its telemetry is about to be cut
+            if _step_of(other) > step:  # its telemetry is about to be cut
                 remove_folder(other)
         self._take_over(checkpoint)
         self.trainer.recoveries = recoveries
@@ -443,14 +458,3 @@ class _Run:
 
 def _step_of(folder: Path) -> int:
     return int(folder.name.removeprefix("step-"))
-
-
-def _marks(checkpoint: Checkpoint) -> dict[str, Mark]:
-    """How far the telemetry had come at a checkpoint, by the name of the file."""
-    marks = checkpoint.state.get("telemetry")
-    if marks is None:
-        raise CheckpointError(
-            f"the checkpoint at step {checkpoint.state['step']} was written by an older version, "
-            "which did not record its telemetry; finish the run with that version, or begin anew"
-        )
-    return {name: Mark(**mark) for name, mark in marks.items()}

@@ -9,9 +9,11 @@ in docs/tokenizer.md.
 from tokenizer.huggingface import huggingface_tokenizer_config
 from tokenizer.pretokenize import END_OF_TEXT, iter_stories, pretokenize, split_stories
 from tokenizer.tokenizer import Tokenizer
+from tokenizer.tokenizer_json import LARGEST_TOKENIZER_JSON
 
 __all__ = [
     "END_OF_TEXT",
+    "LARGEST_TOKENIZER_JSON",
     "Tokenizer",
     "huggingface_tokenizer_config",
     "iter_stories",

@@ -1,4 +1,4 @@
-"""A file appears whole or not at all."""
+"""A file appears whole or not at all, and is read whole only if it is not too large."""
 
 from __future__ import annotations
 
@@ -28,3 +28,21 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """The content of a file of at most `largest` bytes; a pipe is read as it comes.
+
+    Raises
+    ------
+    ValueError
+        If it is larger.
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        too_large = path.is_file() and os.fstat(file.fileno()).st_size > largest
+        data = b"" if too_large else file.read(largest + 1)
+    if too_large or len(data) > largest:
+        raise ValueError(f"the file has more than {largest:,} bytes, which no vocabulary needs")
+    return data

@@ -14,6 +14,8 @@ import binascii
 from tokenizer.encode import encode_piece
 from tokenizer.vocabulary import N_BYTES, Pair, Vocabulary, first_doubled
 
+LARGEST_RANKS = 32 << 20  # bytes; o200k_base has 3.6 MB
+
 
 def read_ranks(data: bytes) -> tuple[tuple[Pair, ...], tuple[int, ...]]:
     """Merges, and the ids of the bytes and of what the merges make.
@@ -38,7 +40,7 @@ def read_ranks(data: bytes) -> tuple[tuple[Pair, ...], tuple[int, ...]]:
                 f"line {number} is {line[:60]!r}; expected a token in base64 and its rank"
             ) from None
         if token in id_of:
-            raise ValueError(f"line {number}: token {token!r} is there twice")
+            raise ValueError(f"line {number}: token {_shown(token)} is there twice")
         id_of[token] = token_id
     if (doubled := first_doubled(id_of.values())) is not None:
         raise ValueError(f"rank {doubled} is there twice")
@@ -54,6 +56,10 @@ def read_ranks(data: bytes) -> tuple[tuple[Pair, ...], tuple[int, ...]]:
     return merges, (*ids, *(id_of[token] for token in longer))
 
 
+def _shown(token: bytes) -> str:
+    return repr(token) if len(token) <= 60 else f"{token[:60]!r}..."
+
+
 def merges_of(tokens: list[bytes]) -> tuple[Pair, ...]:
     """The merge that makes each of `tokens`, which are in the order in which they were learnt.
 
@@ -67,8 +73,8 @@ def merges_of(tokens: list[bytes]) -> tuple[Pair, ...]:
         parts = encode_piece(token, merged_id)
         if len(parts) != 2:
             raise ValueError(
-                f"token {token!r} is not made by merging two tokens of lower rank (they leave "
-                f"{len(parts)}), so this is no vocabulary of byte-pair encoding"
+                f"token {_shown(token)} is not made by merging two tokens of lower rank (they "
+                f"leave {len(parts)}), so this is no vocabulary of byte-pair encoding"
             )
         merged_id[parts[0], parts[1]] = N_BYTES + len(merged_id)
     return tuple(merged_id)

@@ -24,12 +24,16 @@ from numpy.typing import NDArray
 from tokenizer.batching import Block, SpecialCutter, gather, in_order
 from tokenizer.count import PieceCounts, count_pieces
 from tokenizer.encode import PieceEncoder
-from tokenizer.files import replaced
+from tokenizer.files import read_bounded, replaced
 from tokenizer.oniguruma import check_portable
 from tokenizer.pretokenize import END_OF_TEXT, PATTERN, encode_utf8
-from tokenizer.tiktoken_ranks import read_ranks, write_ranks
+from tokenizer.tiktoken_ranks import LARGEST_RANKS, read_ranks, write_ranks
 from tokenizer.token_ids import known_ids
-from tokenizer.tokenizer_json import read_tokenizer_json, write_tokenizer_json
+from tokenizer.tokenizer_json import (
+    LARGEST_TOKENIZER_JSON,
+    read_tokenizer_json,
+    write_tokenizer_json,
+)
 from tokenizer.train import learn_merges
 from tokenizer.vocabulary import (
     MAX_VOCAB_SIZE,
@@ -389,7 +393,8 @@ class Tokenizer(Vocabulary):
             If the file adds tokens around each text on request; `encode` adds none.
         """
         try:
-            return cls(**read_tokenizer_json(Path(path).read_bytes().decode("utf-8")))
+            data = read_bounded(Path(path), LARGEST_TOKENIZER_JSON)
+            return cls(**read_tokenizer_json(data.decode("utf-8")))
         except ValueError as error:  # includes bytes that are not UTF-8
             raise ValueError(f"{path}: {error}") from None
 
@@ -425,7 +430,7 @@ class Tokenizer(Vocabulary):
             If it cannot be read.
         """
         try:
-            merges, ids = read_ranks(Path(path).read_bytes())
+            merges, ids = read_ranks(read_bounded(Path(path), LARGEST_RANKS))
             special_tokens = special_tokens or {}
             return cls(merges, tuple(special_tokens), pattern, (*ids, *special_tokens.values()))
         except ValueError as error:

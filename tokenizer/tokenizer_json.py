@@ -26,6 +26,11 @@ from tokenizer.vocabulary import N_BYTES, Pair, Vocabulary, first_doubled
 # What Hugging Face's ByteLevel step cuts with when no other pattern is given: GPT-2's.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
+# Real files have up to some 40 MB and 2 million values, Llama 3's 9 MB and 1 million. A value takes
+# up to 220 bytes once it is read: the second bound is the one that holds the memory.
+LARGEST_TOKENIZER_JSON = 64 << 20  # bytes
+MOST_VALUES = 3_000_000
+
 _BYTE_LEVEL = {
     "type": "ByteLevel",
     "add_prefix_space": False,
@@ -102,6 +107,7 @@ def read_tokenizer_json(text: str) -> dict[str, Any]:
     UserWarning
         If a post-processor would add tokens around a text.
     """
+    _check_size(text)
     try:
         content = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
         return _parameters(_object(content, "the file"))
@@ -109,6 +115,16 @@ def read_tokenizer_json(text: str) -> dict[str, Any]:
         raise ValueError(f"not JSON ({error}); expected a Hugging Face tokenizer.json") from None
     except RecursionError:
         raise ValueError("the file is nested too deeply for a tokenizer.json") from None
+
+
+def _check_size(text: str) -> None:
+    """Refuse what would take too much memory to parse; signs inside of strings count too."""
+    values = sum(text.count(sign) for sign in ",[{")
+    if len(text) > LARGEST_TOKENIZER_JSON or values > MOST_VALUES:
+        raise ValueError(
+            f"the file has {len(text):,} characters and up to {values:,} values; at most "
+            f"{LARGEST_TOKENIZER_JSON:,} and {MOST_VALUES:,} are supported"
+        )
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

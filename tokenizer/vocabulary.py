@@ -139,7 +139,7 @@ def merged_tokens(merges: Sequence[Pair]) -> list[bytes]:
         token = tokens[left] + tokens[right]
         if token in seen:
             raise ValueError(
-                f"merge {new_id - N_BYTES} ({left}, {right}) makes {token!r}, which is token "
+                f"merge {new_id - N_BYTES} ({left}, {right}) makes {_cut(token)}, which is token "
                 f"{tokens.index(token)} already; every token must be a different byte string"
             )
         tokens.append(token)
@@ -147,18 +147,23 @@ def merged_tokens(merges: Sequence[Pair]) -> list[bytes]:
     return tokens
 
 
+def _cut(token: object) -> str:
+    shown = repr(token)
+    return shown if len(shown) <= 100 else shown[:97] + "..."
+
+
 def check_special_tokens(special_tokens: Sequence[str]) -> None:
     """Refuse special tokens that are no text, empty or there twice."""
     for token in special_tokens:
         if not isinstance(token, str) or not token:
-            raise ValueError(f"special token {token!r} must be a str that is not empty")
+            raise ValueError(f"special token {_cut(token)} must be a str that is not empty")
         try:
             token.encode("utf-8")
         except UnicodeEncodeError:
-            raise ValueError(f"special token {token!r} holds a lone surrogate") from None
+            raise ValueError(f"special token {_cut(token)} holds a lone surrogate") from None
     doubled = first_doubled(special_tokens)
     if doubled is not None:
-        raise ValueError(f"special token {doubled!r} is there twice; name each once")
+        raise ValueError(f"special token {_cut(doubled)} is there twice; name each once")
 
 
 def check_names(special_tokens: Sequence[str], ordinary: Iterable[bytes]) -> None:
@@ -167,8 +172,8 @@ def check_names(special_tokens: Sequence[str], ordinary: Iterable[bytes]) -> Non
     for token in ordinary:
         if names and to_printable(token) in names:
             raise ValueError(
-                f"special token {to_printable(token)!r} is spelled like the ordinary token "
-                f"{token!r}; choose a text that no merge makes, as <|...|>"
+                f"special token {_cut(to_printable(token))} is spelled like the ordinary token "
+                f"{_cut(token)}; choose a text that no merge makes, as <|...|>"
             )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.safe_files import UnsafeFileError, read_json_object, shown
 from tinyllama_np.storage import write_atomic
 
 # The byte order is part of the format, whatever the machine.
@@ -144,28 +145,39 @@ def read_info(path: Path) -> TokenFileInfo:
         If it is missing, damaged or says what cannot be.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json_object(path)
     except OSError as error:
         raise CorpusError(
             f"record {path} of the token file cannot be read: {error.strerror}"
         ) from None
-    except (ValueError, RecursionError):  # not UTF-8 or not JSON
-        raise CorpusError(f"record {path} of the token file is not JSON: write it again") from None
-    if not isinstance(record, dict):
-        raise CorpusError(f"record {path} of the token file is not a JSON object: write it again")
+    except UnsafeFileError as error:
+        raise CorpusError(
+            f"record {path} of the token file cannot be used: {error}; write it again"
+        ) from None
     for field in fields(TokenFileInfo):
         kind = int if str(field.type).startswith("int") else str
         optional = "None" in str(field.type) and field.name not in record
-        if not optional and type(record.get(field.name)) is not kind:
+        value = record.get(field.name)
+        if not optional and type(value) is not kind:
             raise CorpusError(
-                f"record {path} of the token file has {field.name}={record.get(field.name)!r}, "
+                f"record {path} of the token file has {field.name}={shown(value)}, "
                 f"expected {'an integer' if kind is int else 'a string'}: write it again"
+            )
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= 128):
+            raise CorpusError(
+                f"record {path} of the token file has {field.name}={shown(value)}, which no "
+                "hash or type is written as: write it again"
+            )
+        if isinstance(value, int) and not 0 <= value < 1 << 63:
+            raise CorpusError(
+                f"record {path} of the token file has {field.name}={shown(value)}, "
+                "which cannot be counted: write it again"
             )
     names = [field.name for field in fields(TokenFileInfo)]
     info = TokenFileInfo(**{name: record[name] for name in names if name in record})
     if info.dtype not in DTYPES or info.tokens < 1:
         raise CorpusError(
-            f"record {path} of the token file has dtype={info.dtype!r}, tokens={info.tokens}: "
+            f"record {path} of the token file has dtype={shown(info.dtype)}, tokens={info.tokens}: "
             f"expected {' or '.join(map(repr, DTYPES))} and at least 1; write it again"
         )
     return info

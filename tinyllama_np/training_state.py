@@ -1,0 +1,78 @@
+"""What training_state.json must hold for a run to go on from it, checked before it is used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tinyllama_np.checkpoint import CheckpointError
+from tinyllama_np.config import TrainConfig
+from tinyllama_np.safe_files import shown
+from tinyllama_np.telemetry import RECOVERY_COLUMNS, Mark
+
+# What a run writes that its configuration decides to the byte: a checkpoint knows how far each is.
+MARKED_FILES = ("steps.csv", "intervals.csv", "samples.jsonl")
+
+
+def marks_of(state: Mapping[str, Any], train: TrainConfig) -> dict[str, Mark]:
+    """How far the telemetry had come at a checkpoint, by the name of the file.
+
+    Raises
+    ------
+    CheckpointError
+        If the state is none of a run with these settings.
+    """
+    if "telemetry" not in state:
+        raise CheckpointError(
+            f"the checkpoint at step {shown(state.get('step'))} was written by an older version, "
+            "which did not record its telemetry; finish the run with that version, or begin anew"
+        )
+    step, interval = (_count(state, name) for name in ("step", "interval"))
+    measured = sum(train.interval_step(i) <= step for i in range(train.intervals))
+    due = measured and train.interval_step(measured - 1) == step  # and perhaps not measured yet
+    if step > train.steps or interval not in (measured, measured - 1 if due else measured):
+        raise _wrong(f"step={step} and interval={interval}, which is no place of a run", train)
+    if not isinstance(state.get("train"), dict):
+        raise _wrong(f"train={shown(state.get('train'))}, expected settings by name", train)
+    recoveries = state.get("recoveries")
+    if not isinstance(recoveries, list) or not all(map(_is_recovery, recoveries)):
+        raise _wrong(f"recoveries={shown(recoveries)}, expected rows of recoveries.csv", train)
+    telemetry = state["telemetry"]
+    if not isinstance(telemetry, dict) or set(telemetry) != set(MARKED_FILES):
+        raise _wrong(f"telemetry={shown(telemetry)}, expected {', '.join(MARKED_FILES)}", train)
+    return {name: _mark(name, telemetry[name], train) for name in MARKED_FILES}
+
+
+def _count(state: Mapping[str, Any], name: str) -> int:
+    value = state.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise CheckpointError(
+            f"training_state.json has {name}={shown(value)}, expected a whole number of at least 0"
+        )
+    return value
+
+
+def _is_recovery(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and set(entry) == set(RECOVERY_COLUMNS)
+        and all(isinstance(value, (int, float, str)) for value in entry.values())
+    )
+
+
+def _mark(name: str, entry: Any, train: TrainConfig) -> Mark:
+    whole = isinstance(entry, dict) and set(entry) == {"size", "sha256"}
+    if whole and type(entry["size"]) is int and entry["size"] >= 0 and _is_hash(entry["sha256"]):
+        return Mark(**entry)
+    raise _wrong(f"{name}: {shown(entry)}, expected its size and SHA-256", train)
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _wrong(what: str, train: TrainConfig) -> CheckpointError:
+    return CheckpointError(
+        f"training_state.json of seed {train.seed} has {what}; use an older checkpoint"
+    )
