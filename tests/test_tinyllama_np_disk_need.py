@@ -186,7 +186,7 @@ def test_a_disk_that_does_not_say_what_is_free(tmp_path, free):
 
 
 def command(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr("tinyllama_np.commands.carry_out.ProcessPoolExecutor", InlineExecutor)
+    monkeypatch.setattr("tinyllama_np.commands.carry_out.Workers", InlineExecutor)
     code = main([str(argument) for argument in arguments])
     return code, capsys.readouterr().err.splitlines()
 

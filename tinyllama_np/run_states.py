@@ -5,7 +5,6 @@ Nothing here writes, locks, or stops at damage: a file may be growing, cut short
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -252,7 +251,7 @@ def _best_interval(job: RunJob, damage: list[str]) -> BestInterval | None:
                 raise ValueError
             if math.isfinite(loss):
                 found.append(BestInterval(interval, tokens, loss))
-    except (ValueError, LookupError, TypeError, csv.Error):
+    except (ValueError, LookupError, TypeError):
         damage.append("intervals.csv has a row that is none")
     return min(found, key=lambda best: best.val_loss, default=None)
 
@@ -273,7 +272,7 @@ def _speed(job: RunJob, damage: list[str]) -> float | None:
         tokens = job.train.steps * job.train.tokens_per_step
         training = tokens / statistics.median(speeds)
         speed = tokens / (training + job.train.intervals * statistics.median(evaluations))
-    except (ValueError, LookupError, TypeError, ArithmeticError, csv.Error):
+    except (ValueError, LookupError, TypeError, ArithmeticError):
         damage.append("timing.csv has a row that is none")
         return None
     return speed if 0 < speed < math.inf else None
