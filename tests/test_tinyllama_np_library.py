@@ -180,7 +180,7 @@ HEAD = "lm_head.weight"
         (lambda p: p.update({Q: p[Q].tolist()}), "must be an ndarray .* got list"),
         (lambda p: p.update({Q: p[Q].astype(np.float64)}), "has dtype float64; all weights must"),
         (lambda p: p.update({n: a.astype(int) for n, a in p.items()}), "has dtype int64"),
-        (lambda p: p.clear(), "params lacks .*model.norm.weight"),
+        (lambda p: p.clear(), "params lacks model.embed_tokens.weight, .* and 8 more, which"),
     ],
     ids=["missing", "too many", "shape", "list", "mixed dtypes", "integers", "empty"],
 )
