@@ -66,8 +66,8 @@ def _finished(frame: pd.DataFrame, outcome_of: OutcomeOf, notices: list[str]) ->
             continue
         detail = f": {message}" if message else ""
         notices.append(
-            f"Left out: condition {condition}, seed {seed}, is {status} at step {int(last):,}"
-            f"{detail}."
+            f"Left out: condition {condition}, seed {seed}, {status}, last measured at step "
+            f"{int(last):,}{detail}."
         )
         out |= (frame["condition"] == condition) & (frame["seed"] == seed)
     if out.all():

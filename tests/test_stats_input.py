@@ -183,7 +183,7 @@ def test_exclusions_are_counted(good, tmp_path):
 def test_a_run_that_diverged_is_left_out_and_counted(tmp_path):
     folder = fake_run_folder(tmp_path / "run", seeds=3, outcomes={1: "diverged"})
     notices = read_run_folder(folder).notices
-    assert "seed 1, is diverged at step 4,883: loss was nan." in notices[0]
+    assert "seed 1, diverged, last measured at step 4,883: loss was nan." in notices[0]
     assert notices[1] == "Condition baseline rests on 2 of 3 seeds: 0, 2."
     with pytest.raises(RunFolderError, match="no run has finished"):
         read_run_folder(fake_run_folder(folder, seeds=2, outcomes=dict.fromkeys((0, 1), "stopped")))

@@ -21,6 +21,7 @@ from tiny_study import (
     write_text,
 )
 
+from stats import RunFolderError
 from tinyllama_np import ModelConfig, TrainConfig
 from tinyllama_np.cli import main
 
@@ -99,6 +100,18 @@ def test_the_same_command_again_trains_nothing(cli, text, tmp_path, monkeypatch)
     code, stdout, _ = cli(*arguments)
     assert (code, stdout) == (0, "the verdict\n")
     assert tree(tmp_path) == before
+
+
+def test_runs_that_no_statistic_can_take_are_told_in_one_line(cli, text, tmp_path, monkeypatch):
+    def refuse(out):
+        raise RunFolderError("intervals.csv has a val_loss above 700 nats")
+
+    monkeypatch.setattr("stats.analyse", refuse)
+    code, stdout, stderr = cli(*study_arguments(text, tmp_path / "out"))
+    assert (code, stdout) == (1, "")
+    assert stderr[-1] == (
+        "error: the runs cannot be analysed: intervals.csv has a val_loss above 700 nats"
+    )
 
 
 def test_another_setting_in_the_same_folder(cli, text, tmp_path):

@@ -324,7 +324,7 @@ def test_a_differing_environment_is_refused_in_one_line_and_nothing_is_written(r
 def test_on_request_it_goes_on_and_the_record_says_from_where(run):
     begin_or_continue(run, -1, HERE, accept=False)
     said = begin_or_continue(run, 40, OTHER, accept=True)
-    assert said.startswith("run baseline/seed-3 goes on from step 40 in another environment: numpy")
+    assert said.startswith("goes on from step 40 in another environment: numpy")
     assert record(run) == [(0, HERE), (40, OTHER)]
     assert begin_or_continue(run, 60, OTHER, accept=False) == ""  # it is at home there now
     with pytest.raises(EnvironmentMismatch, match=r"numpy: 2\.5\.0 before, 2\.4\.6 now"):

@@ -123,17 +123,14 @@ def begin_or_continue(run_folder: Path, step: int, current: Environment, accept:
         entries = []
     if not entries or entries[0].from_step > step:
         _write(run_folder, [Entry(step, current)])
-        return (
-            f"run {_name(run_folder)} goes on from step {step}; what it was computed with before "
-            "is not recorded"
-        )
+        return f"goes on from step {step}; what the run was computed with before is not recorded"
     found = check_environment(run_folder, step, current, accept)
     before = _before(entries, step)
     _write(run_folder, [*before, Entry(step, current)] if found else before)
     if not found:
         return ""
     told = "; ".join(map(str, found))
-    return f"run {_name(run_folder)} goes on from step {step} in another environment: {told}"
+    return f"goes on from step {step} in another environment: {told}"
 
 
 def environment_at(entries: Sequence[Entry], step: int) -> Environment:

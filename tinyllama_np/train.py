@@ -339,8 +339,8 @@ class _Run:
         between comes to the same step and goes back once more.
         """
         problem = (
-            f"step {failed['step']}: training loss {failed['train_loss']} and gradient norm "
-            f"{failed['grad_norm']} must be finite; the step was not applied. Lower the learning "
+            f"step {failed['step']}: training loss {failed['train_loss']:g} and gradient norm "
+            f"{failed['grad_norm']:g} must be finite; the step was not applied. Lower the learning "
             "rate or clip harder"
         )
         retries = self.train.divergence_retries

@@ -238,10 +238,15 @@ def _conclude(
     if failures == len(jobs):
         return 1
 
-    from stats import analyse  # pandas, SciPy and Matplotlib take a second to import
+    # imported here: pandas, SciPy and Matplotlib take a second
+    from stats import RunFolderError, analyse
 
     say("analysing")
-    print(analyse(out).text())
+    try:
+        print(analyse(out).text())
+    except RunFolderError as error:  # losses that no statistic can take
+        say(f"error: the runs cannot be analysed: {error}")
+        return 1
     return int(failures > 0)
 
 
