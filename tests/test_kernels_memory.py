@@ -49,9 +49,11 @@ def growth(variant: str) -> int:
     return 1024 * (after - before)
 
 
+@pytest.mark.slow
 def test_attention_of_4096_tokens_makes_no_square() -> None:
     assert growth("attention") < SQUARE / 4  # measured: 2.5 MB of 67
 
 
+@pytest.mark.slow
 def test_a_square_would_be_seen() -> None:
     assert growth("square") > SQUARE * 0.9

@@ -105,6 +105,7 @@ def test_mixed_agrees_with_pingouin_and_the_definitions(g, size, k, seed):
     compare(out.to_dict("records")[:3], theirs, ((table - table.mean()) ** 2).sum(), len(table) - g)
 
 
+@pytest.mark.slow
 @drawn
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=4), st.integers(2, 5), st.integers(0, 999))
 def test_groups_of_unequal_size(sizes, k, seed):

@@ -543,6 +543,7 @@ def test_the_wording_never_claims_equality(tmp_path):
     assert "was shown: the 90 % interval" in told(compare(a, b, margin=5.0))
 
 
+@pytest.mark.slow
 def test_documents_and_files(tmp_path):
     a, b = fake(tmp_path / "a", with_runs=True), fake(tmp_path / "b", losses=moved(0.05, 0.03))
     result = compare(a, b, margin=0.1)

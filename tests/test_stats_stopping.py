@@ -215,6 +215,7 @@ def test_of_equally_cheap_settings_the_first_is_taken():
     assert means.tolist() == [1, 1, 1]
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), price=st.sampled_from([0.0, 0.01, 1.0]))
 @settings(max_examples=10, deadline=None)
 def test_hindsight_is_never_dearer_and_shuffled_rows_change_nothing(seed, price):

@@ -404,6 +404,7 @@ def test_the_order_of_the_runs_does_not_show(tmp_path, expected):
     assert finish(run_jobs(config, again)[::-1])[::-1] == wanted
 
 
+@pytest.mark.slow
 def test_runs_at_the_same_time_do_not_show(tmp_path, expected):
     config, out, wanted = expected
     again = tmp_path / "again"
@@ -457,6 +458,7 @@ def test_progress_is_reported_up_to_the_end(tmp_path):
 # ------------------------------------------------------------------------------------- conditions
 
 
+@pytest.mark.slow
 def test_fewer_train_tokens_train_as_a_study_of_their_own_would(tmp_path):
     """A condition takes the beginning of the training text, closed by an end of text."""
     conditions = (FRESH, Condition("few"), Condition("all", {"train_tokens": None}))

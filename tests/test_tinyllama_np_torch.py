@@ -176,6 +176,7 @@ def torch_reference():
     return module
 
 
+@pytest.mark.slow
 def test_fixture_is_what_the_script_computes(reference, torch_reference):
     computed = torch_reference.compute()
     assert set(computed) == set(reference)

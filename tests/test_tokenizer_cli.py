@@ -317,6 +317,7 @@ def test_a_full_disk_behind_stdout(folder):
     assert "Exception" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 def test_a_reader_that_leaves_is_no_error(folder):
     Tokenizer(()).save("tokenizer.json")

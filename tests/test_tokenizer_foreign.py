@@ -204,6 +204,7 @@ def small_vocabularies():
         yield tokens, [pair for pair in pairs if rng.random() < 0.9]
 
 
+@pytest.mark.slow
 def test_which_of_several_pairs_occurs():
     """What is accepted gives the same ids, whatever the order of the merges."""
     rng = random.Random(1)

@@ -55,6 +55,7 @@ def lengths_by_regex(data):
     return [len(piece.encode("utf-8", "surrogateescape")) for piece in pretokenize(text)]
 
 
+@pytest.mark.slow
 @reproducible
 @given(awkward | st.text(max_size=60))
 def test_pieces_of_text(text):

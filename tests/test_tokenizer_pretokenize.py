@@ -45,6 +45,7 @@ def test_pieces_join_to_the_text(text):
     assert "".join(pretokenize(text)) == text
 
 
+@pytest.mark.slow
 @reproducible
 @given(awkward, st.integers(0, 8))
 def test_parts_do_not_change_pieces(text, size):
