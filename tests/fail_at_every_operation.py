@@ -46,8 +46,10 @@ from tinyllama_np import trainer
 from tinyllama_np.checkpoint import checkpoint_folders, whole_checkpoints
 from tinyllama_np.config import StudyConfig
 from tinyllama_np.corpus.tokens import write_token_file
-from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs, run_study
-from tinyllama_np.train import RunJob, train_run
+from tinyllama_np.job import RunJob
+from tinyllama_np.prepare import Texts, prepare_study
+from tinyllama_np.study import collect_intervals, run_jobs, run_study
+from tinyllama_np.train import train_run
 from tokenizer import Tokenizer
 
 STEPS = 4  # intervals end at 0, 2 and 4

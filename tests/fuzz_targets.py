@@ -29,11 +29,13 @@ from tinyllama_np.checkpoint import (
 from tinyllama_np.config import ConfigError
 from tinyllama_np.corpus.record import open_token_file
 from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.job import finished_outcome
 from tinyllama_np.parameters import check_params, parameter_count
+from tinyllama_np.prepare import Texts, prepare_study
 from tinyllama_np.storage import sha256_file
-from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs
+from tinyllama_np.study import collect_intervals, run_jobs
 from tinyllama_np.telemetry import TelemetryError
-from tinyllama_np.train import finished_outcome, train_run
+from tinyllama_np.train import train_run
 from tokenizer import Tokenizer
 
 LONGEST_MESSAGE = 1500  # characters, a path of the machine included

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import os, pathlib, signal, sys, threading, types
 import tinyllama_np.commands.carry_out, tinyllama_np.commands.study, tinyllama_np.corpus.tokens
-import tinyllama_np.study, tinyllama_np.train
+import tinyllama_np.prepare, tinyllama_np.study, tinyllama_np.train
 from tinyllama_np.cli import main
 
 WORKER = __name__ != "__main__"

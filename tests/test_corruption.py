@@ -10,8 +10,8 @@ from tiny_study import finished_run
 
 from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
 from tinyllama_np.corpus.tokens import open_token_file
+from tinyllama_np.job import RunJob, check_ended_telemetry
 from tinyllama_np.telemetry import GrowingFile, Mark
-from tinyllama_np.train import RunJob, check_ended_telemetry
 from tinyllama_np.trainer import open_run_data
 
 FLIPS = 1000

@@ -290,9 +290,9 @@ PLANTED = """
 import sys
 from pathlib import Path
 from tiny_study import make_study
-from tinyllama_np import study
-real = study.iter_stories
-study.iter_stories = lambda *a: iter({kind}(real(*a)))
+from tinyllama_np import prepare
+real = prepare.iter_stories
+prepare.iter_stories = lambda *a: iter({kind}(real(*a)))
 make_study(Path(sys.argv[1]))
 """
 

@@ -155,7 +155,9 @@ _Run.take_step = lambda self: here() if self.trainer.step == 5 else step(self)
 def test_two_commands_that_make_one_study(tmp_path):
     text, out = write_text(tmp_path / "text.txt"), tmp_path / "out"
     first = Command(
-        tmp_path / "first", study_arguments(text, out), "tinyllama_np.study.Tokenizer.train = here"
+        tmp_path / "first",
+        study_arguments(text, out),
+        "tinyllama_np.prepare.Tokenizer.train = here",
     )
     first.wait_for("HERE")
     code, _, stderr = Command(tmp_path / "second", study_arguments(text, out)).end()

@@ -201,7 +201,7 @@ def test_an_interrupt_while_preparing_leaves_nothing(cli, text, tmp_path, monkey
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinyllama_np.study.Tokenizer.train", interrupted)
+    monkeypatch.setattr("tinyllama_np.prepare.Tokenizer.train", interrupted)
     before = tree(tmp_path)
     code, stdout, stderr = cli(*study_arguments(text, tmp_path / "a" / "out"))
     assert (code, stdout) == (130, "")

@@ -171,7 +171,7 @@ def check_stopped(command, number):
 @pytest.mark.parametrize(
     ("hooks", "number", "to"),
     [
-        pytest.param("tinyllama_np.study.Tokenizer.train = here", TERM, "parent", id="tokenizer"),
+        pytest.param("tinyllama_np.prepare.Tokenizer.train = here", TERM, "parent", id="tokenizer"),
         pytest.param(
             "tinyllama_np.corpus.tokens.ShardStore.append = here", TERM, "group", id="encoding"
         ),

@@ -28,13 +28,14 @@ from tiny_study import (
     write_text,
 )
 
-from tinyllama_np import Condition, ConfigError, StudyConfig, study
+from tinyllama_np import Condition, ConfigError, StudyConfig, prepare, study
 from tinyllama_np.checkpoint import checkpoint_folders, load_model
 from tinyllama_np.corpus.shards import ShardStore
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.tokens import write_token_file
+from tinyllama_np.prepare import Texts, prepare_study
 from tinyllama_np.storage import FolderInUseError, sole_owner
-from tinyllama_np.study import Texts, collect_intervals, prepare_study, run_jobs, run_study
+from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.train import train_run
 
 FRESH = Condition("fresh", {"train_tokens": 900})
@@ -182,7 +183,9 @@ class Killed(BaseException):
 def test_a_process_that_was_killed_while_it_encoded_is_taken_over(tmp_path, monkeypatch):
     text = write_text(tmp_path / "a.txt")
     expected = data_of(tmp_path / "expected", [text])
-    monkeypatch.setattr(study, "write_token_file", partial(write_token_file, shard_characters=999))
+    monkeypatch.setattr(
+        prepare, "write_token_file", partial(write_token_file, shard_characters=999)
+    )
 
     def killed(*_):
         raise Killed
@@ -194,7 +197,7 @@ def test_a_process_that_was_killed_while_it_encoded_is_taken_over(tmp_path, monk
             "append",
             lambda self, *shard: killed() if len(self.shards) == 5 else append(self, *shard),
         )
-        patch.setattr(study, "remove_tree", lambda folder: None)
+        patch.setattr(prepare, "remove_tree", lambda folder: None)
         with pytest.raises(Killed):
             data_of(tmp_path / "new", [text])
     staging = tmp_path / ".new.partial"
@@ -352,7 +355,7 @@ def test_a_crash_while_preparing_leaves_no_half_study(tmp_path, monkeypatch):
     def crash(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study, "versions", crash)  # the last thing before study.json
+    monkeypatch.setattr(prepare, "versions", crash)  # the last thing before study.json
     with pytest.raises(KeyboardInterrupt):
         make_study(tmp_path)
     monkeypatch.undo()

@@ -10,8 +10,10 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 
 from tinyllama_np.config import Condition, ModelConfig, StudyConfig, TrainConfig
-from tinyllama_np.study import Texts, prepare_study, run_jobs
-from tinyllama_np.train import RunJob, train_run
+from tinyllama_np.job import RunJob
+from tinyllama_np.prepare import Texts, prepare_study
+from tinyllama_np.study import run_jobs
+from tinyllama_np.train import train_run
 
 WHO = ("Mia", "Old Tom", "A grey cat", "The baker", "Zoë", "A tall girl", "My aunt", "The duck")
 DID = ("found", "lost", "painted", "hid", "carried", "sang to", "dreamt of", "forgot")

@@ -15,8 +15,8 @@ from pathlib import Path
 from tinyllama_np.checkpoint import checkpoint_folders
 from tinyllama_np.config import ConfigError, ModelConfig, StudyConfig, TrainConfig
 from tinyllama_np.corpus.record import DTYPES, dtype_name
+from tinyllama_np.job import RunJob, finished_outcome
 from tinyllama_np.parameters import parameter_count, parameter_shapes
-from tinyllama_np.train import RunJob, finished_outcome
 from tokenizer import Tokenizer
 
 _BLOCK = 4096  # what most file systems give out at a time

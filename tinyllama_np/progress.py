@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from tinyllama_np.job import RunJob
 from tinyllama_np.telemetry import last_row
-from tinyllama_np.train import RunJob
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from tinyllama_np.checkpoint import MANIFEST_FILE, checkpoint_folders
 from tinyllama_np.config import ConfigError, StudyConfig
+from tinyllama_np.job import DIVERGED, FAILED, FINISHED, STOPPED, RunJob
 from tinyllama_np.owner import owner
 from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import STUDY_FILE, read_study
 from tinyllama_np.telemetry import last_row, read_rows
-from tinyllama_np.train import DIVERGED, FAILED, FINISHED, STOPPED, RunJob
 
 RUNNING, INTERRUPTED, NOT_BEGUN = "running", "interrupted", "not begun"
 _MOST_BYTES = 1 << 24  # of a file that is read whole; the real ones have some KB

@@ -6,312 +6,35 @@ The parent learns of their progress from the files they write, which works acros
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
-import platform
 import re
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tinyllama_np.config import ConfigError, CorpusConfig, StudyConfig
-from tinyllama_np.corpus.sources import iter_stories, open_source
-from tinyllama_np.corpus.synthetic import generate_stories
-from tinyllama_np.corpus.text import CorpusError, SelectedStories, select_stories
-from tinyllama_np.corpus.tokens import open_token_file, unfinished, write_token_file
-from tinyllama_np.environment import package_version
-from tinyllama_np.os_errors import explain
-from tinyllama_np.parameters import parameter_count
-from tinyllama_np.storage import (
-    TEMPORARY_SUFFIX,
-    FolderInUseError,
-    append_text,
-    make_folder,
-    move_folder,
-    remove_empty_folder,
-    remove_file,
-    remove_leftovers,
-    remove_tree,
-    sha256_file,
-    sole_owner,
-    write_text_atomic,
-)
-from tinyllama_np.study_file import STUDY_FILE, check_same_study, read_study
-from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
-from tinyllama_np.train import (
+from tinyllama_np.config import StudyConfig
+from tinyllama_np.job import (
     FAILED,
     STOPPED,
     RunJob,
     check_ended_telemetry,
     finished_outcome,
     run_folder,
-    train_run,
 )
-from tokenizer import Tokenizer
+from tinyllama_np.os_errors import explain
+from tinyllama_np.storage import (
+    append_text,
+    remove_file,
+    remove_leftovers,
+    write_text_atomic,
+)
+from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
+from tinyllama_np.train import train_run
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Where the text files lie on this machine; the study itself knows only names and hashes."""
-
-    files: tuple[Path, ...] = ()
-    valid_files: tuple[Path, ...] = ()
-
-    def describe(self, corpus: CorpusConfig) -> CorpusConfig:
-        """`corpus` with base name and SHA-256 of the files."""
-        return dataclasses.replace(
-            corpus, files=_identify(self.files), valid_files=_identify(self.valid_files)
-        )
-
-
-def _identify(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
-    for path in paths:
-        open_source(path).close()  # its messages say what is wrong with a path
-    return tuple((path.name, sha256_file(path)) for path in paths)
-
-
-def versions() -> dict[str, str]:
-    """What tokenizer and token files were made with; each run records what it is computed with."""
-    packages = ("tinyllama-np", "numpy", "numba", "llvmlite", "regex")
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        **{name: package_version(name) for name in packages},
-    }
-
-
-def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, workers: int = 1) -> None:
-    """Make the folder of a study: tokenizer, token files and study.json; or find it made already.
-
-    Everything is built in a folder beside `out` first, so that a text that cannot serve leaves
-    nothing behind. Where a process was killed while it encoded the text, its finished part is
-    taken over.
-
-    Parameters
-    ----------
-    config : StudyConfig
-        Its `corpus` describes `texts`.
-    texts : Texts
-    out : Path
-    say : callable
-        Called with a line at each stage, and with what was found in the text.
-    workers : int
-        Threads that encode the text; nothing that is written depends on it.
-
-    Raises
-    ------
-    ConfigError
-        If `out` holds another study or something else.
-    CorpusError
-        If the text cannot serve.
-    FolderInUseError
-        If another process makes the same study.
-    """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; name a folder for the study")
-    if (out / STUDY_FILE).exists():
-        check_same_study(config, out)
-        check_token_files(out)
-        return
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(
-            f"folder {out} holds files but no study.json; name a new or an empty folder"
-        )
-    staging = staging_folder(out)
-    new_parents = [parent for parent in staging.parents if not parent.exists()]
-    owned = False
-    try:
-        make_folder(staging)
-        with sole_owner(staging):
-            owned = True
-            if (out / "study.json").exists():  # made by another process since we looked
-                raise FolderInUseError(f"folder {out} is in use by another process; wait for it")
-            _keep_only_shards(staging)
-            _build(config, texts, staging, say, workers)
-            if os.name != "nt":  # with the lock, so that no other process comes between
-                _publish(staging, out)
-        if os.name == "nt":  # which moves no folder with an open file
-            _publish(staging, out)
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if owned and not (interrupted and _holds_shards(staging)):
-            remove_tree(staging)
-        raise
-    finally:
-        for parent in new_parents:
-            with suppress(OSError):  # not empty: the study is in it
-                remove_empty_folder(parent)
-
-
-def check_token_files(out: Path) -> None:
-    """Refuse a study's folder whose token files are damaged or were made with another tokenizer.
-
-    Raises
-    ------
-    CorpusError
-    OSError
-        If there is no tokenizer.
-    """
-    tokenizer_sha256 = sha256_file(out / "tokenizer.json")
-    for name in ("train.bin", "valid.bin"):
-        open_token_file(out / "data" / name, tokenizer_sha256)
-
-
-def open_study(out: Path) -> StudyConfig:
-    """The configuration of the study in the folder `out`, whose data is checked.
-
-    Raises
-    ------
-    ConfigError
-        If the folder holds no study, or one whose preparation never ended.
-    CorpusError
-        If the token files are damaged.
-    """
-    if not (out / STUDY_FILE).exists():
-        if staging_folder(out).exists():
-            raise ConfigError(
-                f"the study {out} was never prepared to its end; give the `study` command that "
-                "began it again, which takes over what was encoded"
-            )
-        raise ConfigError(
-            f"folder {out} holds no {STUDY_FILE}; name a study's folder "
-            "(`tinyllama-np runs FOLDER` lists those in a folder)"
-        )
-    config = read_study(out).config
-    check_token_files(out)
-    return config
-
-
-def staging_folder(out: Path) -> Path:
-    """Where a study is built before it becomes the folder `out`."""
-    return out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
-
-
-def _publish(staging: Path, out: Path) -> None:
-    if out.exists():
-        remove_empty_folder(out)  # gives way to the new one
-    move_folder(staging, out)
-    remove_file(out / ".lock")
-
-
-def _holds_shards(staging: Path) -> bool:
-    """Whether a part of the text is encoded, which the same command takes over."""
-    data = staging / "data"
-    return unfinished(data / "train.bin").exists() or unfinished(data / "valid.bin").exists()
-
-
-def _keep_only_shards(staging: Path) -> None:
-    """Of what a killed process left, keep what encoding can take over, and nothing else."""
-    data = staging / "data"
-    kept = {staging / ".lock", data, unfinished(data / "train.bin"), unfinished(data / "valid.bin")}
-    there = [*staging.iterdir(), *(data.iterdir() if data.is_dir() else ())]
-    for path in set(there) - kept:
-        remove_tree(path) if path.is_dir() else remove_file(path)
-
-
-def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: int) -> None:
-    train, valid = _stories(config.corpus, texts, say)
-    say(f"training the tokenizer ({config.model.vocab_size} tokens) on {len(train):,} stories")
-    tokenizer = _train_tokenizer(train, config.model.vocab_size)
-    say("encoding the text")
-    runs = [c.apply(config.model, config.train)[1] for c in config.conditions]
-    limits = [run.train_tokens for run in runs]
-    most = max((n for n in limits if n is not None), default=0)
-    limit = None if None in limits else most
-    data = folder / "data"
-    # The small file first: after a kill, the large one goes on from its last shard.
-    held_out = write_token_file(data / "valid.bin", valid, tokenizer, workers=workers)
-    ring = write_token_file(data / "train.bin", train, tokenizer, max_tokens=limit, workers=workers)
-    if ring.tokens < most:
-        raise ConfigError(
-            f"train_tokens={most} exceeds the {ring.tokens} tokens of the training text; "
-            "give more text or ask for fewer"
-        )
-    longest = max(run.sequence_length for run in runs)
-    for name, info in (("training", ring), ("validation", held_out)):
-        if info.tokens <= longest:
-            raise ConfigError(
-                f"the {name} text has {info.tokens} tokens, but sequence_length={longest} needs "
-                f"at least {longest + 1}; give more text or shorter sequences"
-            )
-    asked = max(run.valid_tokens for run in runs)
-    if held_out.tokens <= asked:
-        say(
-            f"the validation text has {held_out.tokens:,} tokens, fewer than "
-            f"valid_tokens={asked:,}: all of it is measured"
-        )
-    write_text_atomic(folder / "tokenizer.json", tokenizer.to_json())
-    study = {
-        "config": config.to_dict(),
-        "config_hash": config.sha256,
-        "parameters": parameter_count(config.model),
-        "data": {
-            "train": {"stories": ring.stories, "tokens": ring.tokens, "bytes": ring.text_bytes},
-            "valid": {
-                "stories": held_out.stories,
-                "tokens": held_out.tokens,
-                "bytes": held_out.text_bytes,
-            },
-        },
-        "versions": versions(),
-    }
-    write_text_atomic(folder / STUDY_FILE, json.dumps(study, indent=2) + "\n")
-    say(
-        f"text: {ring.tokens:,} training tokens in {ring.stories:,} stories, "
-        f"{held_out.tokens:,} validation tokens"
-    )
-
-
-def _train_tokenizer(stories: Iterable[str], vocab_size: int) -> Tokenizer:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of too little text: an error here
-        try:
-            tokenizer = Tokenizer.train(stories, vocab_size)
-        except CorpusError:  # the text could not be read again
-            raise
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-    if tokenizer.vocab_size < vocab_size:  # the model would generate ids that stand for nothing
-        raise ConfigError(
-            f"vocab_size={vocab_size} exceeds the {tokenizer.vocab_size} tokens that the training "
-            "text has pairs for; give more text or a smaller vocabulary"
-        )
-    return tokenizer
-
-
-def _stories(
-    corpus: CorpusConfig, texts: Texts, say: Say
-) -> tuple[SelectedStories, SelectedStories]:
-    if texts.files:
-        read: Callable[[], Iterator[str]] = partial(iter_stories, texts.files, corpus.text_field)
-    else:
-        say(f"writing {corpus.synthetic_stories:,} stories (the embedded corpus)")
-        stories = generate_stories(corpus.synthetic_stories, corpus.synthetic_seed)
-        read = partial(iter, stories)
-    train, valid = select_stories(
-        read,
-        partial(iter_stories, texts.valid_files, corpus.text_field) if texts.valid_files else None,
-        valid_fraction=corpus.valid_fraction,
-        seed=0,
-        deduplicate=corpus.deduplicate,
-    )
-    if valid.overlap:
-        say(f"{valid.overlap:,} validation stories left out: they stand in the training text too")
-    for name, side in (("training", train), ("validation", valid)):
-        if side.duplicates:
-            done = "left out" if corpus.deduplicate else "kept (--deduplicate leaves them out)"
-            say(f"{side.duplicates:,} {name} stories occurred before in that text: {done}")
-    return train, valid
 
 
 def run_jobs(

@@ -20,13 +20,13 @@ from tinyllama_np.disk_need import check_free_space, disk_need
 from tinyllama_np.environment import current_environment
 from tinyllama_np.environment_record import EnvironmentMismatch, check_environment
 from tinyllama_np.interrupts import Interrupted, StopSignals, break_off, end_at_once
+from tinyllama_np.job import DIVERGED, FAILED, KEEP, STOPPED, RunJob, finished_outcome
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.os_errors import explain
 from tinyllama_np.progress import Progress
 from tinyllama_np.storage import FolderInUseError, sole_owner, write_text_atomic
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.telemetry import TelemetryError
-from tinyllama_np.train import DIVERGED, FAILED, KEEP, STOPPED, RunJob, finished_outcome
 from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
 from tinyllama_np.workers import Workers
 

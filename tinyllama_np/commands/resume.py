@@ -15,7 +15,7 @@ from tinyllama_np.commands.carry_out import (
     interruptible,
 )
 from tinyllama_np.os_errors import explain
-from tinyllama_np.study import open_study
+from tinyllama_np.prepare import open_study
 
 
 def add_parser(commands: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from tinyllama_np.commands import complain, resume_command
 from tinyllama_np.config import StudyConfig
 from tinyllama_np.disk_need import format_bytes
+from tinyllama_np.job import DIVERGED, FAILED, FINISHED
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.progress import format_seconds
 from tinyllama_np.run_states import (
@@ -24,7 +25,6 @@ from tinyllama_np.run_states import (
     find_studies,
     study_state,
 )
-from tinyllama_np.train import DIVERGED, FAILED, FINISHED
 
 WIDTH = 100
 COLUMNS = ("run", "state", "tokens", "done", "best so far", "checkpoint", "written", "size")

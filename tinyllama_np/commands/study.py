@@ -27,12 +27,13 @@ from tinyllama_np.commands.options import (
 from tinyllama_np.config import StudyConfig
 from tinyllama_np.corpus.sources import expand_sources
 from tinyllama_np.disk_need import check_free_space, disk_need, token_files_at_least
+from tinyllama_np.job import KEEP
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.os_errors import explain
+from tinyllama_np.prepare import Texts, prepare_study
 from tinyllama_np.presets import PRESETS, preset
-from tinyllama_np.study import Texts, prepare_study, run_jobs
+from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import STUDY_FILE
-from tinyllama_np.train import KEEP
 
 
 def add_parser(commands: Any) -> None:

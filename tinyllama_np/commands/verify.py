@@ -16,11 +16,11 @@ from tqdm import tqdm
 from tinyllama_np.checkpoint import CheckpointError
 from tinyllama_np.commands import complain
 from tinyllama_np.config import ConfigError
+from tinyllama_np.job import RunJob
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.progress import SECONDS_BETWEEN_LINES, format_seconds
 from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import read_study
-from tinyllama_np.train import RunJob
 from tinyllama_np.trainer import RunData, open_run_data
 from tinyllama_np.verify.comparison import Count, Verification
 from tinyllama_np.verify.record import (

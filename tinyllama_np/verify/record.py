@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tinyllama_np.job import RunJob
 from tinyllama_np.storage import sha256_bytes
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS
-from tinyllama_np.train import RunJob
 
 STEPS, INTERVALS, SAMPLES, RECOVERIES = (
     "steps.csv",

@@ -15,9 +15,9 @@ from typing import Any
 
 from tinyllama_np.checkpoint import Checkpoint, CheckpointError, checkpoint_folders, load_checkpoint
 from tinyllama_np.config import ConfigError, TrainConfig
+from tinyllama_np.job import FINISHED, RunJob, finished_outcome
 from tinyllama_np.storage import sha256_bytes
 from tinyllama_np.telemetry import RECOVERY_COLUMNS, format_row
-from tinyllama_np.train import FINISHED, RunJob, finished_outcome
 from tinyllama_np.verify.record import (
     RECOVERIES,
     TELEMETRY,
