@@ -2,6 +2,9 @@
 
 import os
 import random
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from itertools import chain, islice
 from pathlib import Path
@@ -232,3 +235,28 @@ def test_real_text():
     ours = CompiledEncoder(merges).encode([valid], [-1])[0]
     theirs = PieceEncoder(merges, PATTERN, {}).encode([valid], [-1])[0]
     assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_kernels_work_where_nothing_compiled_can_be_kept(tmp_path):
+    """No home, and a package folder that cannot be written to: a container, a cluster."""
+    package = Path(kernels.__file__).parent
+    shutil.copytree(package, tmp_path / "tokenizer", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tokenizer" / "__pycache__").write_text("a file in the way", encoding="utf-8")
+    nowhere = str(tmp_path / "tokenizer" / "__pycache__" / "home")
+    hidden = ("NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES", "PYTHONPATH")
+    environment = {name: text for name, text in os.environ.items() if name not in hidden}
+    environment |= dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), nowhere)
+    code = (
+        "import numpy as np; from tokenizer import kernels; "
+        "print(kernels.__file__, kernels.enlarged(np.arange(3), 4)[:3])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "tokenizer" / "kernels.py"), "[0", "1", "2]"]

@@ -30,7 +30,15 @@ MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads a key over t
 
 
 def compiled(function):
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
+    """A function that Python calls; its machine code is kept on the disk where that is possible.
+
+    Numba refuses, when a function is decorated, where neither the folder of this file nor one of
+    the user's own can be written to: a container without a home. Then each process compiles anew.
+    """
+    try:
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:
+        return njit(nogil=True, error_model="numpy")(function)
 
 
 def part(function):
