@@ -13,8 +13,9 @@ from stats.effects import gain_per_cpu_hour
 from stats.io import RunFolder, read_run_folder
 from stats.measures import MeasureSettings, add_measures
 from stats.outputs import write_figures_and_report, write_tables
-from stats.tables import csv_text, plain, write_text
+from stats.tables import csv_text, plain
 from stats.wording import tokens_column
+from stats.writing import write_text
 
 TEXT_WIDTH = 100
 

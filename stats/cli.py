@@ -19,6 +19,7 @@ from stats.document import Table
 from stats.measures import MeasureSettings
 from stats.options import COMPARED, anova_parser, compare_parser, parser
 from stats.tables import csv_text
+from stats.writing import explain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        return _run(words)
+        code = _run(words)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         # what Python flushes at its end must have somewhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,7 +49,7 @@ def _run(words: list[str]) -> int:
 
 def _analyse(words: list[str]) -> int:
     options = vars(parser().parse_args(words))
-    folder, drop = options.pop("run_folder"), options.pop("drop_incomplete")
+    folder, drop = options.pop("study"), options.pop("drop_incomplete")
     with_latex = options.pop("latex", False)
     try:
         settings = MeasureSettings(**options)
@@ -100,7 +103,7 @@ def _anova(parser: argparse.ArgumentParser, words: list[str]) -> int:
         flips = None
         if len(options.within) == 1 and between is None:
             flips = sign_flip_test(data, options.dv, options.within[0], options.subject)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return _failed(error, 2)
     if options.csv:
         print(csv_text(table), end="")
@@ -120,5 +123,6 @@ def _screen() -> int:
 
 
 def _failed(error: Exception, code: int) -> int:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    text = explain(error) if isinstance(error, OSError) else str(error)
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return code

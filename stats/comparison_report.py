@@ -23,8 +23,9 @@ from stats.document import (
     Section,
     Table,
 )
-from stats.tables import csv_text, write_text
+from stats.tables import csv_text
 from stats.wording import tokens_column, unit_fraction
+from stats.writing import write_text
 
 METHOD = (
     "Seeds are paired where the same number ran in both, since a seed sets initialisation and the "
@@ -112,8 +113,10 @@ def write_comparison(c: Comparison, folder: str | Path, *, with_latex: bool = Fa
         `folder` is a run folder.
     """
     # imported here: matplotlib costs most of a second that a refused comparison need not pay
+    from stats.outputs import import_matplotlib, write_figure
+
+    import_matplotlib()
     from stats.figures_of_estimates import comparison
-    from stats.outputs import write_figure
 
     folder = Path(folder)
     if (folder / "intervals.csv").exists():

@@ -27,8 +27,8 @@ COMPARED = ("backslide_tolerance", "confidence")
 
 MAIN_EPILOG = """\
 commands:
-  python -m stats RUN_FOLDER      the analysis described above
-  python -m stats compare A B     two run folders or two conditions side by side
+  python -m stats STUDY           the analysis described above
+  python -m stats compare A B     two studies or two conditions side by side
   python -m stats anova FILE.csv  repeated-measures ANOVA of any CSV file
 Each has its own --help. A folder called compare is reached as ./compare.
 
@@ -82,15 +82,15 @@ def parser() -> argparse.ArgumentParser:
     """Of the analysis; every threshold of MeasureSettings is an option."""
     out = argparse.ArgumentParser(
         prog="python -m stats",
-        usage="python -m stats RUN_FOLDER [options]\n"
+        usage="python -m stats STUDY [options]\n"
         "       python -m stats compare A [B] [options]\n"
         "       python -m stats anova FILE.csv --dv X --within A [B] --subject S ...",
         description="Analyse a study: telemetry.csv, tables/, figures/ and report.html are\n"
-        "written into its run folder, the verdict is printed.",
+        "written into its folder, the verdict is printed.",
         epilog=MAIN_EPILOG,
         formatter_class=_Formatter,
     )
-    out.add_argument("run_folder", metavar="RUN_FOLDER", help="folder that holds intervals.csv")
+    out.add_argument("study", metavar="STUDY", help="folder that holds a study's intervals.csv")
     _add_thresholds(out, [field.name for field in fields(MeasureSettings)])
     _add_drop_incomplete(out)
     _add_latex(out)

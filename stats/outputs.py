@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from stats.condition import ConditionAnalysis
 from stats.document import Document
 from stats.io import RunFolder
 from stats.measures import MeasureSettings
-from stats.tables import csv_text, write_bytes, write_text
+from stats.tables import csv_text
 from stats.wording import file_stem
+from stats.writing import write_bytes, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +53,7 @@ def write_figures_and_report(
 ) -> None:
     """Draw every figure of every condition, and write the report that shows them."""
     # imported here: matplotlib costs most of a second that a refused folder need not pay
+    import_matplotlib()
     from stats import figures, plotting, report
     from stats.drawings import draw_all
     from stats.sections import Material
@@ -68,6 +71,20 @@ def write_figures_and_report(
         picture = plotting.styled(figures.conditions, telemetry, settings)
         comparison = write_figure(folder, "conditions", picture)
     write_document(run.path, report.build(materials, comparison), with_latex=with_latex)
+
+
+def import_matplotlib() -> None:
+    """Load matplotlib, without its warnings where a user has no folder that can be written to.
+
+    It then keeps its list of fonts in a temporary folder, which changes nothing here.
+    """
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import matplotlib.font_manager  # noqa: F401
+    finally:
+        logger.setLevel(level)
 
 
 def write_figure(folder: Path, name: str, picture: Figure) -> bytes:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,21 +16,6 @@ import pandas as pd
 from stats.wording import number
 
 ROWS_AT_ONCE = 50_000  # the texts of all cells at once would take many times the frame
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` as a whole: a reader never finds half a file."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)  # after Ctrl-C, or on a full disk
 
 
 def csv_text(frame: pd.DataFrame) -> str:

@@ -26,7 +26,7 @@ from tiny_study import (
     write_text,
 )
 
-from stats.tables import write_bytes
+from stats.writing import write_bytes
 from tinyllama_np.cli import main
 from tinyllama_np.os_errors import explain
 from tinyllama_np.train import _Run

@@ -12,6 +12,7 @@ _TO_DO = {
     errno.EPERM: "change its permissions, or name another folder",
     errno.EROFS: "make it writable, or name another folder",
     errno.ENOTDIR: "a part of this path is a file: name another folder",
+    errno.EISDIR: "a folder is where a file has to be: rename or remove it",
     errno.EEXIST: "a file is where a folder has to be: name another folder",
     errno.ENAMETOOLONG: "name a shorter one",
     errno.ENOENT: "was it moved or removed meanwhile?",
