@@ -16,6 +16,7 @@ import pandas as pd
 
 from stats.csv_files import CsvFileError, line_of, read_csv_file
 from stats.json_files import LARGEST_SAMPLES, parse_json, read_json_object, read_text_file
+from stats.recorded import refuse_edited, vouches
 from stats.run_checks import (
     KEY,
     RunKey,
@@ -28,6 +29,7 @@ from stats.run_checks import (
 from stats.run_checks import (
     RunFolderError as RunFolderError,
 )
+from stats.writing import explain
 
 INTERVAL_COLUMNS = (
     "condition",
@@ -99,17 +101,27 @@ def read_run_folder(path: str | Path, *, drop_incomplete: bool = False) -> RunFo
     Raises
     ------
     RunFolderError
-        A file is absent or malformed, a cell is missing or duplicated, or no run is left; the
-        message names file, line or cell.
+        A file is absent, malformed, cannot be read, or is not what the run wrote; a cell is
+        missing or duplicated, or no run is left; the message names file, line or cell.
     """
-    folder = Path(path)
+    try:
+        return _read(Path(path), drop_incomplete)
+    except OSError as error:
+        raise RunFolderError(explain(error)) from None
+
+
+def _read(folder: Path, drop_incomplete: bool) -> RunFolder:
     if not folder.is_dir():
-        raise RunFolderError(f"run folder {str(path)!r} is not a folder; give a study's --out")
+        raise RunFolderError(f"study folder {str(folder)!r} is not a folder; give a study's --out")
+    _refuse_single_run(folder)
     study = read_json_object(folder / "study.json") if (folder / "study.json").exists() else {}
     frame = read_intervals(folder / "intervals.csv")
-    frame, notices = comparable(frame, lambda run: _outcome(folder, run), drop_incomplete)
+    runs = run_keys(frame)
+    outcomes = {run: _outcome(folder, run) for run in runs}
+    refuse_edited(folder, _ended(folder, outcomes))
+    frame, notices = comparable(frame, lambda run: _told(outcomes[run]), drop_incomplete)
     frame = _sorted(frame, study)
-    notices += not_run(study, frame, notices)
+    notices += not_run(study, runs)
     runs = run_keys(frame)
     return RunFolder(
         path=folder,
@@ -125,7 +137,7 @@ def read_run_folder(path: str | Path, *, drop_incomplete: bool = False) -> RunFo
 def read_intervals(path: Path) -> pd.DataFrame:
     """intervals.csv with its types checked; an empty cell is NaN, an absent optional column too."""
     if not path.exists():
-        raise RunFolderError(f"{path.name} is missing: has the study measured an interval yet?")
+        raise RunFolderError(_why_no_intervals(path))
     raw = _read_table(path, REQUIRED_COLUMNS, INTERVAL_COLUMNS[1:], texts=("condition",))
     named = raw["condition"].fillna("")
     if (named == "").any():
@@ -186,15 +198,55 @@ def _read_table(
         raise RunFolderError(str(error)) from error
 
 
-def _outcome(folder: Path, run: RunKey) -> tuple[str, str] | None:
-    """Status and message of a run; None for one without a folder."""
+def _refuse_single_run(folder: Path) -> None:
+    """Refuse the folder of a run: what were written there would count as the run's."""
+    if not (folder / "steps.csv").exists() or (folder / "study.json").exists():
+        return
+    study = folder.absolute().parents[2:3]
+    place = f", {study[0]}" if study and (study[0] / "study.json").exists() else ""
+    raise RunFolderError(f"{folder} is one run; give its study's folder{place}")
+
+
+def _why_no_intervals(path: Path) -> str:
+    missing = f"{path.name} is missing from {path.parent}"
+    if not (path.parent / "runs").is_dir():
+        return f"{missing}: is this a study's folder? Give the one that was its --out"
+    return (
+        f"{missing}: the study has not ended, what its runs measured is in runs/; "
+        f"`tinyllama-np resume {path.parent}` carries it to its end and analyses it"
+    )
+
+
+def _outcome(folder: Path, run: RunKey) -> dict[str, Any] | None:
+    """What a run's outcome.json says, empty for a run that has none; None for one without a folder.
+
+    A run that is still going on has none, nor has one that was killed.
+    """
     place = run_folder_of(folder, run)
     if not _there(place):
         return None
     if not (place / "outcome.json").exists():
+        return {}
+    return read_json_object(place / "outcome.json", _name_in(folder, place / "outcome.json"))
+
+
+def _told(outcome: dict[str, Any] | None) -> tuple[str, str] | None:
+    """Status and message of an outcome."""
+    if outcome is None:
+        return None
+    if not outcome:
         return "unfinished (no outcome.json: still running, or killed)", ""
-    outcome = read_json_object(place / "outcome.json", _name_in(folder, place / "outcome.json"))
     return str(outcome.get("status", "unknown")), str(outcome.get("message") or "").strip()
+
+
+def _ended(folder: Path, outcomes: dict[RunKey, dict[str, Any] | None]) -> dict[RunKey, Path]:
+    """Folders of the runs that vouch for what they measured."""
+    places = {run: run_folder_of(folder, run) for run, outcome in outcomes.items() if outcome}
+    return {
+        run: place
+        for run, place in places.items()
+        if vouches(place, _name_in(folder, place), outcomes[run] or {})
+    }
 
 
 def _sorted(frame: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ names it and says how many of how many seeds are left.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stats.cells import MAX_NAMED, named
+from stats.wording import span
 
 KEY = ["condition", "seed", "interval"]
 LARGEST_LOSS = 700.0  # nats a token; exp of 710 is more than a float can hold
 PERPLEXITY_ROUNDING = 1e-3  # relative: some write it with few digits
 RunKey = tuple[str, int]
+_NUMBER = re.compile(r"[-+]?\b(?:\d[\d.,]*(?:e[-+]?\d+)?|nan|inf)\b")  # in a message
 # Outcome of a run: its status, and a message that may be empty; None for a run without a folder.
 OutcomeOf = Callable[[RunKey], tuple[str, str] | None]
 
@@ -55,6 +58,7 @@ def _finished(frame: pd.DataFrame, outcome_of: OutcomeOf, notices: list[str]) ->
     """Leave out runs whose outcome is not "finished"; a run without a folder is taken as it is."""
     out = pd.Series(False, index=frame.index)
     last_steps = frame.groupby(["condition", "seed"], sort=True)["step"].max()
+    left_out: dict[tuple[str, str, str], list[tuple[int, int, str]]] = {}
     for (condition, seed), last in last_steps.items():
         outcome = outcome_of((str(condition), int(seed)))
         if outcome is None:
@@ -64,15 +68,29 @@ def _finished(frame: pd.DataFrame, outcome_of: OutcomeOf, notices: list[str]) ->
             if message:
                 notices.append(f"Condition {condition}, seed {seed}, finished: {message}.")
             continue
-        detail = f": {message}" if message else ""
-        notices.append(
-            f"Left out: condition {condition}, seed {seed}, {status}, last measured at step "
-            f"{int(last):,}{detail}."
-        )
+        alike = (str(condition), status, _NUMBER.sub("0", message))
+        left_out.setdefault(alike, []).append((int(seed), int(last), message))
         out |= (frame["condition"] == condition) & (frame["seed"] == seed)
+    notices += [_left_out(*alike[:2], runs) for alike, runs in left_out.items()]
     if out.all():
         raise RunFolderError("no run has finished: " + " ".join(notices))
     return frame[~out] if out.any() else frame
+
+
+def _left_out(condition: str, status: str, runs: Sequence[tuple[int, int, str]]) -> str:
+    """One notice for the runs of a condition that ended alike; the reason is the first run's.
+
+    `runs` holds seed, last measured step and message of each.
+    """
+    seeds = [seed for seed, _, _ in runs]
+    who = f"seed{'s' if len(seeds) > 1 else ''} {_few(seeds)}"
+    steps = [step for _, step, _ in runs]
+    at = f"step {span(min(steps), max(steps))}"
+    reason = runs[0][2]
+    detail = f": {reason}" if reason else ""
+    if reason and any(message != reason for _, _, message in runs):
+        detail = f"; seed {seeds[0]}: {reason}"
+    return f"Left out: condition {condition}, {who}, {status}, last measured at {at}{detail}."
 
 
 def _cells(frame: pd.DataFrame) -> str:
@@ -210,12 +228,16 @@ def _seeds_left(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
         if not kept:
             out.append(f"No seed of the {len(seeds)} of condition {condition} is left.")
             continue
-        names = ", ".join(map(str, kept[:MAX_NAMED]))
-        more = f" and {len(kept) - MAX_NAMED} more" if len(kept) > MAX_NAMED else ""
         out.append(
-            f"Condition {condition} rests on {len(kept)} of {len(seeds)} seeds: {names}{more}."
+            f"Condition {condition} rests on {len(kept)} of {len(seeds)} seeds: {_few(kept)}."
         )
     return out
+
+
+def _few(seeds: Sequence[int]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f" and {len(seeds) - MAX_NAMED} more" if len(seeds) > MAX_NAMED else ""
+    return ", ".join(map(str, seeds[:MAX_NAMED])) + more
 
 
 def _unlike_conditions(frame: pd.DataFrame) -> list[str]:
@@ -280,14 +302,13 @@ def planned_runs(study: dict[str, Any]) -> list[RunKey]:
         raise RunFolderError(f"study.json: seeds={seeds!r:.200} must be whole numbers") from None
 
 
-def not_run(study: dict[str, Any], frame: pd.DataFrame, notices: Sequence[str]) -> list[str]:
-    """A notice for every planned run without rows that no earlier notice explains."""
-    have = set(run_keys(frame))
-    told = " ".join(notices)
+def not_run(study: dict[str, Any], runs: Sequence[RunKey]) -> list[str]:
+    """A notice for every planned run that is not among `runs`, those that have rows."""
+    have = set(runs)
     return [
         f"Planned but without rows in intervals.csv: condition {condition}, seed {seed}."
         for condition, seed in planned_runs(study)
-        if (condition, seed) not in have and f"condition {condition}, seed {seed}," not in told
+        if (condition, seed) not in have
     ]
 
 

@@ -81,6 +81,12 @@ def make_workspace(root: Path) -> Path:
     (root / "foreign.json").write_text(json.dumps(text), encoding="utf-8", newline="\n")
     shutil.copytree(checkpoint_folders(jobs[0].folder / "checkpoints")[-1], root / "checkpoint")
 
+    shutil.copytree(study, root / "unhashed")  # as of another program: all of it is looked at
+    for path in (root / "unhashed" / "runs").rglob("outcome.json"):
+        outcome = json.loads(path.read_text(encoding="utf-8"))
+        del outcome["sha256"]
+        path.write_text(json.dumps(outcome), encoding="utf-8")
+
     shutil.copytree(study, root / "resume")
     for job in run_jobs(CONFIG, root / "resume"):
         *_, before, last = checkpoint_folders(job.folder / "checkpoints")
@@ -136,8 +142,8 @@ def _tokens(root: Path) -> None:
     assert len(found.tokens) == found.info.tokens > int(found.tokens.max()) * 0
 
 
-def _run_folder(root: Path) -> None:
-    run = read_run_folder(root / "study")
+def _run_folder(root: Path, name: str = "unhashed") -> None:
+    run = read_run_folder(root / name)
     assert np.isfinite(run.intervals["val_loss"]).all()
     json.dumps([run.study, *run.samples.values()], ensure_ascii=False).encode("utf-8")
 
@@ -206,16 +212,23 @@ TARGETS = [
     ),
     Target("train.json", "json", "study/data/train.json", (CorpusError,), _tokens),
     Target("train.bin", "bytes", "study/data/train.bin", (CorpusError,), _tokens),
-    Target("study.json, stats", "json", "study/study.json", TABLES, _run_folder, share=0.1),
+    Target("study.json, stats", "json", "unhashed/study.json", TABLES, _run_folder, share=0.1),
     Target("study.json, study", "json", "study/study.json", (ConfigError,), _same_study),
     Target(
-        "outcome.json, stats", "json", f"study/{RUN}/outcome.json", TABLES, _run_folder, share=0.1
+        "outcome.json, stats",
+        "json",
+        f"study/{RUN}/outcome.json",
+        TABLES,
+        lambda root: _run_folder(root, "study"),
+        share=0.1,
     ),
     Target("outcome.json, study", "json", f"study/{RUN}/outcome.json", RESUMING, _outcome),
-    Target("samples.jsonl", "lines", f"study/{RUN}/samples.jsonl", TABLES, _run_folder, share=0.1),
-    Target("intervals.csv", "csv", "study/intervals.csv", TABLES, _run_folder),
-    Target("steps.csv", "csv", f"study/{RUN}/steps.csv", TABLES, _run_folder, share=0.1),
-    Target("timing.csv", "csv", f"study/{RUN}/timing.csv", TABLES, _run_folder, share=0.1),
+    Target(
+        "samples.jsonl", "lines", f"unhashed/{RUN}/samples.jsonl", TABLES, _run_folder, share=0.1
+    ),
+    Target("intervals.csv", "csv", "unhashed/intervals.csv", TABLES, _run_folder),
+    Target("steps.csv", "csv", f"unhashed/{RUN}/steps.csv", TABLES, _run_folder, share=0.1),
+    Target("timing.csv", "csv", f"unhashed/{RUN}/timing.csv", TABLES, _run_folder, share=0.1),
     *(
         Target(f"{name}, resume", kind, file, RESUMING, _resume, seal, "resume/runs", 0.02)
         for name, kind, file, seal in (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import re
 
 import numpy as np
@@ -187,6 +189,22 @@ def test_a_run_that_diverged_is_left_out_and_counted(tmp_path):
     assert notices[1] == "Condition baseline rests on 2 of 3 seeds: 0, 2."
     with pytest.raises(RunFolderError, match="no run has finished"):
         read_run_folder(fake_run_folder(folder, seeds=2, outcomes=dict.fromkeys((0, 1), "stopped")))
+
+
+def test_runs_that_ended_alike_share_a_notice(tmp_path):
+    folder = fake_run_folder(tmp_path / "run", seeds=4, outcomes=dict.fromkeys((0, 1, 3), "failed"))
+    for seed, message in enumerate(("step 7: loss nan is bad", "step 9: loss inf is bad", "", "")):
+        path = folder / "runs" / "baseline" / f"seed-{seed}" / "outcome.json"
+        if message:
+            text = json.dumps({"status": "diverged", "message": message})
+            path.write_text(text, encoding="utf-8")
+    notices = read_run_folder(folder).notices
+    assert notices == (
+        "Left out: condition baseline, seeds 0, 1, diverged, last measured at step 4,883; seed 0: "
+        "step 7: loss nan is bad.",
+        "Left out: condition baseline, seed 3, failed, last measured at step 4,883.",
+        "Condition baseline rests on 1 of 4 seeds: 2.",
+    )
 
 
 def test_unlike_conditions_and_partial_blanks_are_said(good, tmp_path):
@@ -388,3 +406,14 @@ def test_half_a_character_in_study_json_is_replaced(tmp_path):
     folder = fake_run_folder(tmp_path / "run", with_runs=False, seeds=2)
     (folder / "study.json").write_text('{"note": "half \\ud800"}', encoding="utf-8")
     assert read_run_folder(folder).study == {"note": "half ?"}
+
+
+def test_a_study_that_cannot_be_read_is_wrong_input(tmp_path, capsys, monkeypatch):
+    folder = fake_run_folder(tmp_path / "study", seeds=2, intervals=3, with_runs=False)
+
+    def refused(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("stats.io.read_intervals", refused)
+    assert main([str(folder)]) == 2
+    assert "intervals.csv: Permission denied; change its permissions" in capsys.readouterr().err
