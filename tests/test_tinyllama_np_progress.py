@@ -85,6 +85,17 @@ def test_a_loss_that_is_not_finite_is_shown(tmp_path, clock, capsys, loss, cell)
     assert f"loss baseline/0 {cell}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("old", "new"), [("step,", "stp,"), ("\n2,", "\nx,"), (",5.25,", ",?,")])
+def test_an_edited_file_shows_no_loss(tmp_path, clock, capsys, old, new):
+    """The run itself will refuse it; the display may not bring down the others."""
+    job = job_with_steps(tmp_path, 5.5, 5.25)
+    path = job.folder / "steps.csv"
+    path.write_text(path.read_text().replace(old, new))
+    with Progress([job], total=416) as shown:
+        shown.update(64)
+    assert capsys.readouterr().err == " 15%  64 of 416 tokens\n"
+
+
 def test_a_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     stream = io.StringIO()
     stream.isatty = lambda: True

@@ -80,9 +80,13 @@ class Progress:
     def _losses(self) -> str:
         shown = []
         for job in self._jobs:
-            row = last_row(job.folder / "steps.csv")
-            if row is not None and int(row["step"]) < job.train.steps:
+            row = last_row(job.folder / "steps.csv") or {}
+            try:
+                at_work = int(row["step"]) < job.train.steps
                 loss = float(row["train_loss"] or "nan")  # a diverged run's cell is empty
+            except (KeyError, ValueError):  # nothing yet, or an edited file: the run will tell
+                continue
+            if at_work:
                 shown.append(f"{job.condition}/{job.train.seed} {loss:.3f}")
         return "loss " + ", ".join(shown) if shown else ""
 

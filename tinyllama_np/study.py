@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tinyllama_np.checkpoint import STATE_FILE, CheckpointError, checkpoint_folders
 from tinyllama_np.config import StudyConfig
 from tinyllama_np.job import (
     FAILED,
@@ -22,17 +23,26 @@ from tinyllama_np.job import (
     RunJob,
     check_ended_telemetry,
     finished_outcome,
-    run_folder,
 )
 from tinyllama_np.os_errors import explain
+from tinyllama_np.safe_files import UnsafeFileError, read_json_object
 from tinyllama_np.storage import (
     append_text,
     remove_file,
     remove_leftovers,
     write_text_atomic,
 )
-from tinyllama_np.telemetry import INTERVAL_COLUMNS, format_row, last_row, read_rows
+from tinyllama_np.telemetry import (
+    INTERVAL_COLUMNS,
+    GrowingFile,
+    TelemetryError,
+    format_row,
+    is_whole,
+    last_row,
+    read_rows,
+)
 from tinyllama_np.train import train_run
+from tinyllama_np.training_state import marks_of
 
 Say = Callable[[str], None]
 
@@ -198,14 +208,38 @@ def collect_intervals(jobs: Sequence[RunJob], out: Path) -> Path:
     Raises
     ------
     TelemetryError
-        If the telemetry of a run that has ended was changed since.
+        If the telemetry of a run that has ended was changed since, or has rows that no run writes.
     """
     remove_leftovers(out)  # of a process that was killed while it wrote this file
     lines = [",".join(INTERVAL_COLUMNS) + "\n"]
     for job in jobs:
-        check_ended_telemetry(job)
-        for row in read_rows(run_folder(out, job.condition, job.train.seed) / "intervals.csv"):
+        for row in _vouched_intervals(job):
+            if not is_whole(row, INTERVAL_COLUMNS):
+                raise TelemetryError(
+                    f"intervals.csv of {job.condition}/{job.folder.name} has rows that no run "
+                    f"writes; put the file back, or remove runs/{job.condition}/{job.folder.name} "
+                    "to train the run again"
+                )
             lines.append(format_row(row, INTERVAL_COLUMNS))
     path = out / "intervals.csv"
     write_text_atomic(path, "".join(lines))
     return path
+
+
+def _vouched_intervals(job: RunJob) -> list[dict[str, str]]:
+    """The rows of a run's intervals.csv that its outcome or a checkpoint says it wrote."""
+    path = job.folder / "intervals.csv"
+    if finished_outcome(job) is not None:
+        check_ended_telemetry(job)
+        return read_rows(path)
+    # A run that is not at its end is analysed by nobody; where it was refused since somebody
+    # edited the file, what no checkpoint knows stays out, and the other runs are not held up.
+    for folder in reversed(checkpoint_folders(job.folder / "checkpoints")):
+        try:
+            state = read_json_object(folder / STATE_FILE)
+            mark = marks_of(state, job.train)[path.name]
+        except (OSError, UnsafeFileError, CheckpointError):
+            continue  # the one before it is as good, only older
+        if GrowingFile(path).compare(mark) == "whole":
+            return read_rows(path, mark.size)
+    return []

@@ -76,14 +76,15 @@ def cell(value: Value) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path, size: int | None = None) -> list[dict[str, str]]:
     """All complete rows of a CSV file, cells as texts; a last line cut short is left out.
 
-    So are zeros at the end, which a file system may leave after a power cut.
+    So are zeros at the end, which a file system may leave after a power cut, and what follows the
+    first `size` bytes.
     """
     if not path.exists():
         return []
-    text, *_ = path.read_bytes().decode("utf-8", errors="replace").split("\0", 1)
+    text, *_ = path.read_bytes()[:size].decode("utf-8", errors="replace").split("\0", 1)
     complete = text[: text.rfind("\n") + 1]
     rows = []
     try:
@@ -92,6 +93,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     except csv.Error:  # damage; what stands before it is whole
         pass
     return rows
+
+
+def is_whole(row: Mapping[str, str], columns: Sequence[str]) -> bool:
+    """Whether a row that was read has a cell in each of these columns, and no other."""
+    return set(row) == set(columns) and None not in row.values()
 
 
 def last_row(path: Path) -> dict[str, str] | None:
@@ -205,9 +211,8 @@ class CsvLog(GrowingFile):
         """
 
         def stays(row: dict[str, str]) -> bool:
-            whole = set(row) == set(self.columns) and None not in row.values()
             return (
-                whole
+                is_whole(row, self.columns)
                 and re.fullmatch("[0-9]{1,18}", row["step"]) is not None
                 and int(row["step"]) <= last_step
             )
