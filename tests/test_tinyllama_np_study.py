@@ -11,7 +11,6 @@ import io
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
 import numpy as np
@@ -28,16 +27,14 @@ from tiny_study import (
     write_text,
 )
 
-from tinyllama_np import Condition, ConfigError, StudyConfig, prepare, study, train
+from tinyllama_np import Condition, ConfigError, StudyConfig, prepare, train
 from tinyllama_np.checkpoint import checkpoint_folders, load_model
 from tinyllama_np.corpus.shards import ShardStore
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.tokens import write_token_file
-from tinyllama_np.lanes import StopRequested
 from tinyllama_np.prepare import Texts, prepare_study
 from tinyllama_np.storage import FolderInUseError, sole_owner
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
-from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.train import train_run
 
 FRESH = Condition("fresh", {"train_tokens": 900})
@@ -431,6 +428,29 @@ def test_a_study_that_was_asked_to_stop_goes_on_exactly(tmp_path, expected):
     assert finish(jobs) == wanted
 
 
+def test_a_stop_file_of_somebody_else_stops_the_study(tmp_path, monkeypatch, expected):
+    config, out, wanted = expected
+    again = tmp_path / "again"
+    shutil.copytree(out, again, ignore=shutil.ignore_patterns("runs"))
+    jobs = run_jobs(config, again)
+    take_step = train._Run.take_step
+
+    def stopping(run):
+        if run.trainer.step == 5:
+            jobs[0].stop_file.touch()
+        return take_step(run)
+
+    said = []
+    with monkeypatch.context() as patch:
+        patch.setattr(train._Run, "take_step", stopping)
+        outcomes = run_study(jobs, InlineExecutor(), say=said.append, poll_seconds=0.01)
+    assert [outcome["status"] for outcome in outcomes] == ["stopped"] * 4
+    assert [outcome["step"] for outcome in outcomes] == [5, 0, 0, 0]
+    assert said == []
+    assert not jobs[0].stop_file.exists()
+    assert finish(jobs) == wanted
+
+
 def test_a_study_is_not_trained_twice(expected, monkeypatch):
     config, out, _ = expected
     before = tree(out)
@@ -485,104 +505,3 @@ def test_the_ring_of_a_condition_ends_with_an_end_of_text(tmp_path):
     assert ring.tolist() == [*range(19), 279]
     assert training_ring(tokens, None, 279).tolist() == [*range(49), 279]
     assert tokens[19] == 19  # the text itself is left alone
-
-
-# --------------------------------------------------------------------------------------- failures
-
-
-class BrokenPool(InlineExecutor):
-    """A process pool whose worker ended before the first run was given to it."""
-
-    def submit(self, function, /, *args, **kwargs):
-        raise BrokenProcessPool("a child process terminated abruptly")
-
-
-@pytest.mark.parametrize(("stopping", "status"), [(True, "stopped"), (False, "failed")])
-def test_a_pool_that_is_broken_at_the_start_ends_all_runs(tmp_path, stopping, status):
-    """Ctrl-C while the kernels are compiled: stopped; without it the runs failed."""
-    _, jobs = prepared(tmp_path, tiny_config(seeds=(0, 1)))
-    outcomes = run_study(jobs, BrokenPool(), stop_requested=lambda: stopping, poll_seconds=0.01)
-    assert [outcome["status"] for outcome in outcomes] == [status, status]
-
-
-def test_a_run_that_raises_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):
-    _, jobs = prepared(tmp_path, tiny_config(seeds=(0, 1, 2)))
-    real = study.train_run
-
-    def fail_for_seed_1(job):
-        if job.train.seed == 1:
-            real(dataclasses.replace(job, deadline=0.0))  # leaves a folder
-            raise MemoryError("no room for the logits")
-        return real(job)
-
-    monkeypatch.setattr(study, "train_run", fail_for_seed_1)
-    outcomes = run_study(jobs, InlineExecutor(), poll_seconds=0.01)
-    assert [o["status"] for o in outcomes] == ["finished", "failed", "finished"]
-    assert outcomes[1]["message"] == "MemoryError: no room for the logits"
-    assert json.loads((jobs[1].folder / "outcome.json").read_text()) == outcomes[1]
-    monkeypatch.undo()
-    finish(jobs)  # given again, the failed run is tried again
-
-
-def stop_at(step, monkeypatch):
-    """Let every run stop before the step after this one."""
-    take_step = train._Run.take_step
-
-    def stopping(run):
-        if run.trainer.step == step:
-            raise StopRequested
-        return take_step(run)
-
-    monkeypatch.setattr(train._Run, "take_step", stopping)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "rows_left"),
-    [
-        pytest.param("val_loss", "valloss", 0, id="a column's name"),
-        pytest.param("baseline,0,0,0,0", "baseline,0,0,0,0,7", 0, id="a cell too many"),
-        pytest.param("baseline,0,3,8,256", "baseline,0,3,8,255", 3, id="a digit in the last row"),
-    ],
-)
-def test_an_edited_run_is_left_out_and_the_others_are_collected(
-    tmp_path, monkeypatch, old, new, rows_left
-):
-    config = tiny_config(seeds=(0, 1))
-    out = make_study(tmp_path, config)
-    jobs = run_jobs(config, out, keep_checkpoints="all")
-    with monkeypatch.context() as patch:
-        stop_at(9, patch)
-        train_run(jobs[0])
-    path = jobs[0].folder / "intervals.csv"
-    text = path.read_text()
-    path.write_text(text.replace(old, new, 1))
-    outcomes = run_study(jobs, InlineExecutor(), poll_seconds=0.01)
-    assert [outcome["status"] for outcome in outcomes] == ["failed", "finished"]
-    collected = collect_intervals(jobs, out).read_text().splitlines()
-    of_seed_1 = (jobs[1].folder / "intervals.csv").read_text().splitlines()
-    assert collected == [*text.splitlines()[: 1 + rows_left], *of_seed_1[1:]]
-
-
-def test_rows_that_no_run_writes_are_told_in_one_line(tmp_path):
-    """In a run that has ended, of which an older version recorded no hashes."""
-    out, jobs = prepared(tmp_path, tiny_config())
-    finish(jobs)
-    folder = jobs[0].folder
-    outcome = json.loads((folder / "outcome.json").read_text())
-    (folder / "outcome.json").write_text(json.dumps({**outcome, "sha256": {}}))
-    text = (folder / "intervals.csv").read_text()
-    for damaged in (text.replace("val_loss", "valloss"), text + "7\n", text.replace(",8,", ",8,,")):
-        (folder / "intervals.csv").write_text(damaged)
-        with pytest.raises(TelemetryError, match=r"^intervals\.csv of baseline/seed-0 has rows"):
-            collect_intervals(jobs, out)
-    assert not (out / "intervals.csv").exists()
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_run_that_diverges_leaves_the_others_alone(tmp_path):
-    wild = Condition("wild", {"learning_rate": 1e30, "warmup_steps": 0})
-    _, jobs = prepared(tmp_path / "both", tiny_config(conditions=(wild, BASELINE)))
-    outcomes = run_study(jobs, InlineExecutor(), poll_seconds=0.01)
-    assert [o["status"] for o in outcomes] == ["diverged", "finished"]
-    _, alone = prepared(tmp_path / "alone", tiny_config())
-    assert finish(alone) == [run_bytes(jobs[1])]

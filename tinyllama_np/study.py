@@ -7,6 +7,7 @@ The parent learns of their progress from the files they write, which works acros
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -27,9 +28,13 @@ from tinyllama_np.job import (
 from tinyllama_np.os_errors import explain
 from tinyllama_np.safe_files import UnsafeFileError, read_json_object
 from tinyllama_np.storage import (
+    TEMPORARY_SUFFIX,
+    FolderInUseError,
     append_text,
+    make_folder,
     remove_file,
     remove_leftovers,
+    sole_owner,
     write_text_atomic,
 )
 from tinyllama_np.telemetry import (
@@ -85,7 +90,8 @@ def run_study(
 ) -> list[dict[str, Any]]:
     """Carry out all runs.
 
-    A run whose process ended, or was told to stop by somebody else, is continued once.
+    A run whose process ended, or was told to stop by somebody else, is continued once. A stop file
+    that somebody makes meanwhile (`RunJob.stop_file`) stops all of them, as `stop_requested` does.
 
     Parameters
     ----------
@@ -106,7 +112,8 @@ def run_study(
         others go on.
     """
     stop_file = jobs[0].stop_file
-    remove_file(stop_file)
+    remove_file(stop_file)  # of a process that was killed while it stopped
+    _remove_leftovers(jobs)
     stopping = stop_requested()
     if stopping:
         return [_stopped(job) for job in jobs]
@@ -114,21 +121,23 @@ def run_study(
     continued: set[int] = set()
     pending: set[Future[dict[str, Any]]] = set(futures)
     while pending:
-        _, pending = wait(pending, timeout=poll_seconds, return_when=FIRST_COMPLETED)
+        ended, pending = wait(pending, timeout=poll_seconds, return_when=FIRST_COMPLETED)
         report(sum(tokens_seen(job) for job in jobs))
-        if stop_requested() and not stopping:
+        # After `ended` is known: what let one of those runs stop is seen here.
+        if not stopping and (os.path.exists(stop_file) | stop_requested()):
             stopping = True
             with suppress(OSError):  # a full disk: then the workers' signals alone stop them
                 append_text(stop_file, "")
             for future in pending:
                 future.cancel()
         for number, (future, job) in enumerate(zip(futures, jobs, strict=True)):
-            reason = "" if stopping or number in continued else _cut_off(future, job)
-            if reason:
+            passed_over = stopping or number in continued or future not in ended
+            if reason := "" if passed_over else _cut_off(future, job):
                 say(f"run {job.condition}/seed-{job.train.seed}: {reason}; continuing it")
                 continued.add(number)
                 futures[number] = _submit(executor, job)
                 pending.add(futures[number])
+    _remove_leftovers(jobs)
     with suppress(OSError):
         remove_file(stop_file)
     return [_outcome(future, job, stopping) for future, job in zip(futures, jobs, strict=True)]
@@ -145,7 +154,7 @@ def _submit(executor: Executor, job: RunJob) -> Future[dict[str, Any]]:
 
 def _cut_off(future: Future[dict[str, Any]], job: RunJob) -> str:
     """Why a run ended that nobody here wanted to end; "" for every other run."""
-    if not future.done() or future.cancelled():
+    if future.cancelled():
         return ""
     error = future.exception()
     if error is not None:
@@ -163,7 +172,8 @@ def _outcome(future: Future[dict[str, Any]], job: RunJob, stopping: bool) -> dic
     # A worker that is starting does not survive a signal, and has nothing to lose.
     if future.cancelled() or (stopping and isinstance(error, BrokenExecutor)):
         return _stopped(job)
-    return _record(job, FAILED, _message(error))
+    # A run that another process is at work on, or was just now, is that one's to tell of.
+    return _record(job, FAILED, _message(error), write=not isinstance(error, FolderInUseError))
 
 
 def _message(error: BaseException | None) -> str:
@@ -175,12 +185,14 @@ def _message(error: BaseException | None) -> str:
 
 
 def _stopped(job: RunJob) -> dict[str, Any]:
-    message = "stopped on request; run again to go on"
-    return finished_outcome(job) or _record(job, STOPPED, message)
+    return _record(job, STOPPED, "stopped on request; run again to go on")
 
 
-def _record(job: RunJob, status: str, message: str) -> dict[str, Any]:
-    """The outcome of a run that could not write its own, written if it began."""
+def _record(job: RunJob, status: str, message: str, write: bool = True) -> dict[str, Any]:
+    """The outcome of a run that could not write its own, written if it began.
+
+    A run that another process has brought to its end meanwhile keeps that outcome.
+    """
     tokens = tokens_seen(job)
     outcome = {
         "status": status,
@@ -189,10 +201,28 @@ def _record(job: RunJob, status: str, message: str) -> dict[str, Any]:
         "message": message,
     }
     # never into a study's folder that was removed, nor for a run that has still to begin
-    if (job.folder if status == STOPPED else job.study_folder).is_dir():
-        with suppress(OSError):  # what made the run fail may well forbid this
+    write = write and (job.folder if status == STOPPED else job.study_folder).is_dir()
+    # What made the run fail may well forbid this too; and what is damaged, or at work, is left.
+    with suppress(OSError, FolderInUseError, TelemetryError):
+        if not write:
+            return finished_outcome(job) or outcome
+        make_folder(job.folder)
+        with sole_owner(job.folder):
+            if (ended := finished_outcome(job)) is not None:
+                return ended
             write_text_atomic(job.folder / "outcome.json", json.dumps(outcome, indent=2) + "\n")
     return outcome
+
+
+def _remove_leftovers(jobs: Sequence[RunJob]) -> None:
+    """Remove what processes left half written that were ended, as at the begin of a run."""
+    for job in jobs:
+        folders = (job.folder, job.folder / "checkpoints")
+        with suppress(OSError, FolderInUseError):
+            if any(list(folder.glob(f".*{TEMPORARY_SUFFIX}")) for folder in folders):
+                with sole_owner(job.folder):
+                    for folder in folders:
+                        remove_leftovers(folder)
 
 
 def tokens_seen(job: RunJob) -> int:
