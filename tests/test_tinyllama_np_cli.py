@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,9 @@ from tiny_study import (
 from stats import RunFolderError
 from tinyllama_np import ModelConfig, TrainConfig
 from tinyllama_np.cli import main
+from tinyllama_np.commands.options import parse_duration
+from tinyllama_np.interrupts import Interrupted
+from tinyllama_np.train import _Run
 
 ROOT = Path(__file__).parents[1]
 
@@ -154,8 +158,10 @@ def test_a_time_limit_stops_and_the_same_command_goes_on(cli, text, tmp_path):
         *study_arguments(text, tmp_path / "out", time_limit="0.000001s", seeds="2")
     )
     assert (code, stdout) == (0, "")
-    assert "stopped at 0%" in stderr[-1]
-    assert "same command again" in stderr[-1]
+    assert stderr[-1].startswith(
+        "stopped at 0% of the study's tokens by the time limit, without one step done since the "
+        "start; give the same command again to continue"
+    )
     code, stdout, _ = cli(*study_arguments(text, tmp_path / "out", seeds="2"))
     assert (code, stdout) == (0, "the verdict\n")
     cli(*study_arguments(text, tmp_path / "whole", seeds="2"))
@@ -184,7 +190,10 @@ def test_where_every_run_diverged_there_is_nothing_to_analyse(cli, text, tmp_pat
         *study_arguments(text, tmp_path / "out", learning_rate="1e30", warmup_steps="0", seeds="2")
     )
     assert (code, stdout) == (1, "")
-    assert len([line for line in stderr if "diverged" in line]) == 2
+    (line,) = [line for line in stderr if "diverged" in line]
+    assert line.startswith("runs baseline/seed-0, baseline/seed-1 diverged: step 2:")
+    assert stderr[-1].startswith("no run finished, so there is no report; take a lower")
+    assert "--divergence-retries" in stderr[-1]
 
 
 def test_a_failed_run_makes_the_exit_code_1(cli, text, tmp_path, monkeypatch):
@@ -194,7 +203,43 @@ def test_a_failed_run_makes_the_exit_code_1(cli, text, tmp_path, monkeypatch):
     monkeypatch.setattr("tinyllama_np.study.train_run", fail)
     code, _, stderr = cli(*study_arguments(text, tmp_path / "out"))
     assert code == 1
-    assert "run baseline/seed-0 failed: MemoryError: no room" in stderr
+    assert stderr[-2:] == [
+        "run baseline/seed-0 failed: MemoryError: no room",
+        "no run finished, so there is no report",
+    ]
+
+
+def test_a_stop_file_of_somebody_else_is_named(cli, text, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    arguments = study_arguments(text, out, seeds="2")
+    take_step = _Run.take_step
+
+    def stopping(run):
+        if run.trainer.step == 5:
+            (out / ".stop").touch()
+        return take_step(run)
+
+    monkeypatch.setattr(_Run, "take_step", stopping)
+    code, stdout, stderr = cli(*arguments)
+    assert (code, stdout) == (0, "")
+    assert not [line for line in stderr if "continuing" in line]
+    assert stderr[-1].startswith("stopped at 19% of the study's tokens by the file .stop; give")
+    assert not (out / ".stop").exists()
+    monkeypatch.undo()
+    outcome = json.loads((out / "runs/baseline/seed-0/outcome.json").read_text())
+    assert (outcome["status"], outcome["step"]) == ("stopped", 5)
+
+
+def test_a_later_condition_of_the_kernels_is_compiled_by_one_worker(
+    cli, text, tmp_path, monkeypatch
+):
+    def here(*_):
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr("tinyllama_np.commands.carry_out._compile", here)
+    conditions = ("--condition=plain", "--condition=fast:backend=numba")
+    assert cli(*study_arguments(text, tmp_path / "out"), *conditions)[0] == 130
+    assert not (tmp_path / "out" / "runs").exists()
 
 
 def test_an_interrupt_while_preparing_leaves_nothing(cli, text, tmp_path, monkeypatch):
@@ -362,6 +407,9 @@ def test_a_validation_text_inside_the_training_text(cli, text, tmp_path):
         ({"time_limit": ""}, ["--time-limit ''"]),
         ({"time_limit": "nan"}, ["--time-limit 'nan'"]),
         ({"time_limit": "h"}, ["--time-limit 'h'"]),
+        ({"time_limit": "9999999h"}, ["--time-limit '9999999h'", "at most 8760h"]),
+        ({"time_limit": "30m1h"}, ["--time-limit '30m1h'", "1h30m"]),
+        ({"time_limit": "1h30"}, ["--time-limit '1h30'"]),
         ({"jobs": 0}, ["--jobs 0"]),
         ({"jobs": -1}, ["--jobs -1"]),
         ({"threads": 0}, ["--threads 0"]),
@@ -382,6 +430,23 @@ def test_seed_lists(cli, text, tmp_path):
         out = tmp_path / given
         assert cli(*study_arguments(text, out, seeds=given, time_limit="1e-6s"))[0] == 0
         assert json.loads((out / "study.json").read_text())["config"]["seeds"] == seeds
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("2.5h", 9000),
+        ("2.5 h", 9000),
+        ("1h30m", 5400),
+        ("1H 30M 5s", 5405),
+        (".5m", 30),
+        ("1e-6s", 1e-6),
+    ],
+)
+def test_times(given, seconds):
+    assert parse_duration(given) == pytest.approx(seconds, rel=1e-12)
 
 
 @pytest.mark.parametrize(

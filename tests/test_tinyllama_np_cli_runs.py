@@ -194,7 +194,7 @@ def test_resume_ends_like_an_undisturbed_study(cli, tmp_path, monkeypatch):
         patch.setattr("tinyllama_np.train.time.time", now)
         code, _, stderr = cli(*study_arguments(text, stopped, seeds="3", time_limit="1s"))
     assert code == 0
-    assert stderr[-1].startswith("stopped at 51% of the study's tokens; give the same command")
+    assert stderr[-1].startswith("stopped at 51% of the study's tokens by the time limit; give")
     assert shlex.split(stderr[-1].rpartition(": ")[2]) == ["tinyllama-np", "resume", str(stopped)]
     _, stdout, _ = cli("runs", stopped, "--json")
     (study,) = json.loads(stdout)["studies"]
@@ -250,7 +250,8 @@ def test_checkpoints_that_were_to_stay_stay(cli, tmp_path):
 @pytest.mark.parametrize(("given", "accepted"), [([], False), (["--accept-environment"], True)])
 def test_what_a_run_is_told_of_another_environment(monkeypatch, tmp_path, given, accepted):
     seen = []
-    monkeypatch.setattr(carry_out, "_train", lambda jobs, workers: seen.extend(jobs) or ([], 0))
+    stopped = ([], carry_out._Stop())
+    monkeypatch.setattr(carry_out, "_train", lambda jobs, workers: seen.extend(jobs) or stopped)
     monkeypatch.setattr(carry_out, "_conclude", lambda *_: 0)
     monkeypatch.setattr("tinyllama_np.commands.resume.open_study", lambda out: tiny_config())
     monkeypatch.setattr(carry_out, "disk_need", lambda *_: SimpleNamespace(runs=0))

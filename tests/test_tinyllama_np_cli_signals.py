@@ -104,10 +104,10 @@ def test_a_real_study_ends_with_verdict_and_report(whole):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_signals_stop_at_a_checkpoint_and_the_command_goes_on(whole, text, tmp_path):
-    """Ctrl-C and a scheduler's SIGTERM reach the workers as well; `kill` the parent alone."""
+    """Ctrl-C and a terminal that is closed reach the workers as well; `kill` the parent alone."""
     out = tmp_path / "out"
     outcome = out / "runs/baseline/seed-0/outcome.json"
-    for number, send, steps in ((2, "killpg", 20), (15, "kill", 80), (15, "killpg", 140)):
+    for number, send, steps in ((2, "killpg", 20), (15, "kill", 80), (1, "killpg", 140)):
         process = start(*long_study(text, out))
         wait_for_steps(process, out, steps)
         getattr(os, send)(process.pid, number)
@@ -233,7 +233,7 @@ def test_the_time_limit_does_not_wait_for_the_compilation(text, tmp_path):
     arguments = study_arguments(text, tmp_path / "out", backend="numba", time_limit="0.1s")
     code, stdout, stderr = Command(tmp_path / "stopped", arguments, COMPILING).end()
     assert (code, stdout) == (0, ""), stderr
-    assert "stopped at 0% of the study's tokens; give the same command again" in stderr
+    assert "by the time limit, without one step done since the start; give the same" in stderr
 
 
 @pytest.mark.slow

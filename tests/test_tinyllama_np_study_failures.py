@@ -157,6 +157,7 @@ def test_an_edited_run_is_left_out_and_the_others_are_collected(
     path.write_text(text.replace(old, new, 1))
     outcomes = run_study(jobs, InlineExecutor(), poll_seconds=0.01)
     assert [outcome["status"] for outcome in outcomes] == ["failed", "finished"]
+    assert outcomes[0]["message"].startswith("intervals.csv of baseline/seed-0 is not what the run")
     collected = collect_intervals(jobs, out).read_text().splitlines()
     of_seed_1 = (jobs[1].folder / "intervals.csv").read_text().splitlines()
     assert collected == [*text.splitlines()[: 1 + rows_left], *of_seed_1[1:]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 import os
 import signal
+import struct
+import sys
 import threading
 from concurrent.futures import BrokenExecutor
 
@@ -35,6 +37,13 @@ def test_the_end_of_a_process_is_explained():
     assert "signal 63" in how_it_ended(-63)
 
 
+def half_an_answer():
+    """End like a process that is killed while it sends a long answer."""
+    connection = sys._getframe(1).f_locals["connection"]
+    os.write(connection.fileno(), struct.pack("!i", 1000) + b"half")
+    os._exit(9)
+
+
 @pytest.mark.slow
 def test_calls_errors_and_deaths():
     with Workers(2) as workers:
@@ -48,6 +57,8 @@ def test_calls_errors_and_deaths():
             with pytest.raises(WorkerDiedError, match="exit code 7"):
                 future.result()
         assert alive.result() != os.getpid()
+        with pytest.raises(WorkerDiedError, match="exit code 9"):
+            workers.submit(half_an_answer).result()
         with pytest.raises(AttributeError):  # before a process is asked
             workers.submit(lambda: None).result()
     assert issubclass(WorkerDiedError, BrokenExecutor)

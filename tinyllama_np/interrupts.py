@@ -1,14 +1,20 @@
-"""Ctrl-C, SIGTERM and the end of the parent process: what stops a run, and how gently."""
+"""Ctrl-C, SIGTERM, SIGHUP and the end of the parent process: what stops a run, and how gently."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
+
+# What asks for a stop: Ctrl-C, schedulers and `kill`, and a terminal that is closed.
+STOP_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+if sys.platform != "win32":
+    STOP_SIGNALS += (signal.SIGHUP,)
 
 
 def _nothing(number: int) -> None:
@@ -16,7 +22,7 @@ def _nothing(number: int) -> None:
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM where nothing is lost by breaking off; `number` is the signal's."""
+    """One of `STOP_SIGNALS`, by its `number`, where nothing is lost by breaking off."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,7 +40,9 @@ def end_at_once(number: int) -> NoReturn:
 
 
 class StopSignals:
-    """While it lasts, SIGINT and SIGTERM ask for a stop instead of breaking off a step.
+    """While it lasts, `STOP_SIGNALS` ask for a stop instead of breaking off a step.
+
+    A SIGHUP that is ignored already, as under `nohup`, stays so.
 
     Parameters
     ----------
@@ -58,7 +66,9 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOP_SIGNALS:
+                if number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._receive)
         except ValueError:  # not the main thread: whoever started it handles signals
             pass
@@ -77,13 +87,15 @@ class StopSignals:
 
 
 def hold_signals_back() -> None:
-    """Keep Ctrl-C and SIGTERM from this thread and from the processes that it starts."""
+    """Keep `STOP_SIGNALS` from this thread and from the processes that it starts."""
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         from multiprocessing import resource_tracker
 
-        # Python starts this process before the first worker, and lets the signals through again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        # Python starts this process before the first worker, and lets Ctrl-C and SIGTERM, which it
+        # ignores, through again.
         resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def worker_started() -> None:
@@ -95,7 +107,7 @@ def worker_started() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

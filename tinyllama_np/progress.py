@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tqdm import tqdm
 
@@ -64,7 +65,8 @@ class Progress:
 
     def _print_line(self) -> None:
         self._shown, self._shown_tokens = time.monotonic(), self._tokens
-        print(self._line(self._tokens), file=sys.stderr, flush=True)
+        with suppress(OSError):  # whoever read it may be gone; the training is not
+            print(self._line(self._tokens), file=sys.stderr, flush=True)
 
     def _line(self, tokens: int) -> str:
         elapsed = time.monotonic() - self._started

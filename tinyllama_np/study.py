@@ -179,7 +179,8 @@ def _outcome(future: Future[dict[str, Any]], job: RunJob, stopping: bool) -> dic
 def _message(error: BaseException | None) -> str:
     if isinstance(error, OSError) and error.strerror:
         return explain(error)
-    if isinstance(error, BrokenExecutor):
+    # What this program refuses says all in its message; of other errors the kind tells most.
+    if isinstance(error, BrokenExecutor) or type(error).__module__.startswith("tinyllama_np."):
         return str(error)
     return f"{type(error).__name__}: {error}"
 

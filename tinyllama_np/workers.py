@@ -100,9 +100,12 @@ class Workers(Executor):
                 self._starting.discard(worker)
             worker.connection.send_bytes(call)
             succeeded, answer = worker.connection.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # at its end, or in the middle of a message
             self._discard(worker)
             raise WorkerDiedError(how_it_ended(worker.process.exitcode)) from None
+        except BaseException:  # an answer that cannot be read: what follows it could not either
+            self._discard(worker)
+            raise
         self._idle.append(worker)
         if succeeded:
             return answer

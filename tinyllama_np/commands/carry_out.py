@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tinyllama_np.checkpoint import checkpoint_folders
-from tinyllama_np.commands import complain, resume_command
+from tinyllama_np.commands import complain, resume_command, say
 from tinyllama_np.commands.options import parse_duration
 from tinyllama_np.config import ConfigError, StudyConfig
 from tinyllama_np.corpus.text import CorpusError
@@ -24,13 +24,19 @@ from tinyllama_np.job import DIVERGED, FAILED, KEEP, STOPPED, RunJob, finished_o
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.os_errors import explain
 from tinyllama_np.progress import Progress
-from tinyllama_np.storage import FolderInUseError, sole_owner, write_text_atomic
+from tinyllama_np.storage import FolderInUseError, remove_file, sole_owner, write_text_atomic
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
 from tinyllama_np.workers import Workers
 
 _KEEP_FILE = ".keep"  # so that a study that keeps all is not thinned by a command without --keep
+
+
+_WHERE_RUNS_DIVERGE = (
+    "; take a lower --learning-rate, or let runs go back at half of it (--divergence-retries 3), "
+    "and name another --out"
+)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +46,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a run (1)")
     parser.add_argument(
-        "--time-limit", metavar="TIME", help="stop at a checkpoint after 90s, 150m, 2.5h (none)"
+        "--time-limit",
+        metavar="TIME",
+        help="stop at a checkpoint after 90s, 150m, 2.5h, 1h30m (none)",
     )
     parser.add_argument(
         "--keep",
@@ -72,7 +80,7 @@ def runs_at_once(arguments: argparse.Namespace) -> int:
 
 
 def interruptible(command: Callable[[], int]) -> int:
-    """Carry out a command; Ctrl-C and SIGTERM end it with a line, wherever it is.
+    """Carry out a command; a signal (`STOP_SIGNALS`) ends it with a line, wherever it is.
 
     Returns
     -------
@@ -124,8 +132,11 @@ def carry_out(
         except OSError as error:  # read-only, or full: nothing was begun
             return complain(explain(error, out))
         try:
-            outcomes, stopped_by = _train(jobs, workers)
-            return _conclude(jobs, outcomes, out, stopped_by)
+            places = [_place(job) for job in jobs]
+            outcomes, stop = _train(jobs, workers)
+            if stop.number == 0 and stop.reason and places == [_place(job) for job in jobs]:
+                stop = replace(stop, reason=f"{stop.reason}, without one step done since the start")
+            return _conclude(jobs, outcomes, out, stop)
         except OSError as error:  # a full disk, a folder that went away
             say(f"error: {explain(error, out)}")
             return 1
@@ -156,12 +167,28 @@ def _recorded_keep(out: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
 
 
-def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], int]:
-    """Run the jobs, `count` at a time; returns their outcomes and the signal that stopped them."""
+@dataclass(frozen=True)
+class _Stop:
+    """What stopped the runs: a signal by its number, or something else that somebody asked for."""
+
+    number: int = 0
+    reason: str = ""
+
+
+def _place(job: RunJob) -> tuple[str, bool]:
+    """How far a run is for good: the name of its newest checkpoint, and whether it has ended."""
+    saved = checkpoint_folders(job.folder / "checkpoints")
+    return saved[-1].name if saved else "", finished_outcome(job) is not None
+
+
+def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _Stop]:
+    """Run the jobs, `count` at a time; returns their outcomes and what stopped them."""
     ended = [outcome for job in jobs if (outcome := finished_outcome(job)) is not None]
     if len(ended) == len(jobs):
         say("all runs ended before: nothing to train")
-        return ended, 0
+        return ended, _Stop()
+    stop_file, deadline = jobs[0].stop_file, jobs[0].deadline
+    remove_file(stop_file)  # from here on it is for this command
     with Workers(count) as workers:
 
         def on_first(_: int) -> None:
@@ -174,12 +201,20 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], in
             end_at_once(number)
 
         with StopSignals(on_first, on_second) as signals:
-            deadline = jobs[0].deadline
+            stop = _Stop()
 
             def stop_requested() -> bool:
-                return signals.received != 0 or (deadline is not None and time.time() >= deadline)
+                nonlocal stop
+                if signals.received:
+                    stop = _Stop(number=signals.received)
+                elif deadline is not None and time.time() >= deadline:
+                    stop = _Stop(reason="by the time limit")
+                elif stop == _Stop() and stop_file.exists():
+                    stop = _Stop(reason=f"by the file {stop_file.name}")
+                return stop != _Stop()
 
-            if jobs[0].train.backend == "numba":
+            to_do = [job for job in jobs if finished_outcome(job) is None]
+            if any(job.train.backend == "numba" for job in to_do):
                 _compile(workers, deadline)
                 if stop_requested():
                     workers.interrupt()
@@ -195,7 +230,8 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], in
                     stop_requested=stop_requested,
                     say=say,
                 )
-    return outcomes, signals.received
+            stop_requested()  # also a signal, or the end of the time, that came last
+    return outcomes, stop
 
 
 def _compile(workers: Executor, deadline: float | None) -> None:
@@ -210,18 +246,31 @@ def _compile(workers: Executor, deadline: float | None) -> None:
         say(f"compiled in {compiled.result():.0f} s")
 
 
-def _conclude(
-    jobs: Sequence[RunJob], outcomes: Sequence[dict[str, Any]], out: Path, stopped_by: int
-) -> int:
-    """Say how it ended, and analyse what is complete."""
-    failures = 0
+def _failures(jobs: Sequence[RunJob], outcomes: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each reason why runs failed or diverged, with the runs that it ended."""
+    runs: dict[tuple[str, str], list[str]] = {}
     for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome["status"] in (FAILED, DIVERGED):
-            failures += 1
-            say(
-                f"run {job.condition}/seed-{job.train.seed} {outcome['status']}: "
-                f"{outcome['message']}"
-            )
+            reason = (outcome["status"], outcome["message"])
+            runs.setdefault(reason, []).append(f"{job.condition}/seed-{job.train.seed}")
+    lines = []
+    for (status, message), names in runs.items():
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        lines.append(f"run{'s' * (len(names) > 1)} {shown} {status}: {message}")
+    return lines
+
+
+def _diverged(outcomes: Sequence[dict[str, Any]]) -> bool:
+    return any(outcome["status"] == DIVERGED for outcome in outcomes)
+
+
+def _conclude(
+    jobs: Sequence[RunJob], outcomes: Sequence[dict[str, Any]], out: Path, stop: _Stop
+) -> int:
+    """Say how it ended, and analyse what is complete."""
+    for line in _failures(jobs, outcomes):
+        say(line)
+    failures = sum(outcome["status"] in (FAILED, DIVERGED) for outcome in outcomes)
     if not out.exists():  # removed meanwhile: do not begin it again
         return 1
     collect_intervals(jobs, out)
@@ -229,13 +278,15 @@ def _conclude(
         done = sum(outcome["tokens_seen"] for outcome in outcomes)
         total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
         say(
-            f"stopped at {done / total:.0%} of the study's tokens; "
+            f"stopped at {done / total:.0%} of the study's tokens{' ' * bool(stop.reason)}"
+            f"{stop.reason}; "
             f"give the same command again to continue, or: {resume_command(out)}"
         )
-        if stopped_by:
-            return 128 + stopped_by
-        return int(failures > 0 or jobs[0].deadline is None)  # without a limit none was to stop
+        if stop.number:
+            return 128 + stop.number
+        return int(failures > 0 or not stop.reason)  # without a reason none was to stop
     if failures == len(jobs):
+        say("no run finished, so there is no report" + _WHERE_RUNS_DIVERGE * _diverged(outcomes))
         return 1
 
     # imported here: pandas, SciPy and Matplotlib take a second
@@ -248,8 +299,3 @@ def _conclude(
         say(f"error: the runs cannot be analysed: {error}")
         return 1
     return int(failures > 0)
-
-
-def say(message: str) -> None:
-    """A line of progress on stderr."""
-    print(message, file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from typing import Any
 
 from tinyllama_np.config import (
@@ -18,6 +19,7 @@ from tinyllama_np.config import (
 
 # Settings that every run of a study gets from elsewhere.
 _NOT_OPTIONS = {"seed"}
+_LONGEST = 365 * 24 * 3600.0  # seconds of a time limit; no clock of the system overflows
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -124,19 +126,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `150m`, `2.5h` or a bare number of seconds.
+    """Seconds of `90s`, `150m`, `2.5h`, `1h30m` or a bare number of seconds.
 
     Raises
     ------
     ConfigError
-        If the text is none of these, or not positive.
+        If the text is none of these, not positive, or above a year.
     """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(text[-1:].lower())
-    try:
-        seconds = float(text[:-1]) * unit if unit else float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise ConfigError(f"--time-limit {text!r} must be a time such as 90s, 150m or 2.5h")
+    number = r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)"
+    given = text.strip().lower()
+    found = re.fullmatch(number, given) or re.fullmatch(
+        rf"(?:{number} *h)? *(?:{number} *m)? *(?:{number} *s)?", given
+    )
+    parts = reversed(found.groups(default="0")) if found else ()
+    seconds = sum(float(part) * unit for part, unit in zip(parts, (1, 60, 3600), strict=False))
+    if not 0 < seconds <= _LONGEST:
+        raise ConfigError(
+            f"--time-limit {text!r} must be a time such as 90s, 150m, 2.5h or 1h30m, and at most "
+            f"{_LONGEST / 3600:.0f}h; leave it out for none"
+        )
     return seconds

@@ -8,14 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tinyllama_np.commands import complain
+from tinyllama_np.commands import complain, say
 from tinyllama_np.commands.carry_out import (
     add_run_options,
     carry_out,
     check_run_options,
     interruptible,
     runs_at_once,
-    say,
 )
 from tinyllama_np.commands.options import (
     add_settings,
