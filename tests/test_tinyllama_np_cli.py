@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import gzip
+import io
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -457,16 +462,80 @@ def test_argparse_names_the_value(cli, text, tmp_path, option, value):
     before = tree(tmp_path)
     code, stdout, stderr = cli(*study_arguments(text, tmp_path / "out"), option, value)
     assert (code, stdout) == (2, "")
-    assert option in stderr[-1]
-    assert repr(value) in stderr[-1]
+    (line,) = stderr
+    assert line.startswith(f"error: argument {option}: ")
+    assert repr(value) in line
+    assert line.endswith("; see tinyllama-np study --help")
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("arguments", [(), ("train-all",), ("study", "--colour", "red")])
-def test_usage(cli, arguments):
-    code, stdout, stderr = cli(*arguments)
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "error: the following arguments are required: COMMAND; see tinyllama-np --help"),
+        (("train-all",), "error: argument COMMAND: invalid choice: 'train-all' (choose from"),
+        (
+            ("study", "--colour", "red"),
+            "error: unknown arguments: --colour red; see tinyllama-np study --help",
+        ),
+        (
+            ("resume",),
+            "error: the following arguments are required: FOLDER; see tinyllama-np resume --help",
+        ),
+    ],
+)
+def test_usage(cli, arguments, expected):
+    code, stdout, (line,) = cli(*arguments)
     assert (code, stdout) == (2, "")
-    assert "error: " in stderr[-1]
+    assert line.startswith(expected)
+
+
+class ClosedPipe(io.StringIO):
+    """What is read by `head` that has read enough."""
+
+    def flush(self):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+class ClosedAtOnce(ClosedPipe):
+    def write(self, text):
+        self.flush()
+
+
+@pytest.mark.parametrize("closed", [ClosedPipe, ClosedAtOnce])
+@pytest.mark.parametrize("command", ["study", "runs", "help"])
+def test_a_reader_that_has_read_enough(cli, text, tmp_path, monkeypatch, closed, command):
+    out = tmp_path / "out"
+    study = study_arguments(text, out)
+    assert cli(*study)[0] == 0
+    monkeypatch.setattr("sys.stdout", closed())
+    code, _, stderr = cli(*{"study": study, "runs": ("runs", out), "help": ("--help",)}[command])
+    assert code == 0
+    assert not any("ipe" in line for line in stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_while_the_commands_are_imported():
+    program = """
+import builtins, os, signal, sys
+from tinyllama_np.cli import main
+real = builtins.__import__
+def importing(name, *rest):
+    if name == "numpy" or name.endswith("corpus.download"):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException:
+            raise ImportError from None  # as a compiled module may do
+    return real(name, *rest)
+builtins.__import__ = importing
+sys.exit(main(["study"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "stopped before anything began; give the same command again to begin\n"
 
 
 def test_out_is_a_file(cli, text, tmp_path):

@@ -20,6 +20,7 @@ from tiny_study import (
     write_text,
 )
 
+from tinyllama_np.interrupts import StopSignals
 from tinyllama_np.telemetry import last_row
 
 ROOT = Path(__file__).parents[1]
@@ -146,6 +147,21 @@ def test_a_signal_at_the_very_start(whole, text, tmp_path):
     process = start(*long_study(text, out))
     process.communicate(timeout=120)
     assert runs_of(out) == runs_of(whole[0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    ("before", "received"), [(signal.SIG_DFL, 1), (signal.SIG_IGN, 0)], ids=["terminal", "nohup"]
+)
+def test_a_terminal_that_is_closed_asks_for_a_stop(before, received):
+    mine = signal.signal(signal.SIGHUP, before)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signals.received == received
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        signal.signal(signal.SIGHUP, mine)
 
 
 # ------------------------------------------------------------------------------ in every phase
