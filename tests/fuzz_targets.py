@@ -174,8 +174,15 @@ MODEL = (CheckpointError,)
 TABLES = (RunFolderError,)
 
 TARGETS = [
-    Target("config.json, model", "json", "checkpoint/config.json", MODEL, _model),
-    Target("model.safetensors", "safetensors", "checkpoint/model.safetensors", MODEL, _model),
+    Target("config.json, model", "json", "checkpoint/config.json", MODEL, _model, seal=True),
+    Target(
+        "model.safetensors",
+        "safetensors",
+        "checkpoint/model.safetensors",
+        MODEL,
+        _model,
+        seal=True,
+    ),
     Target("config.json, sealed", "json", "checkpoint/config.json", MODEL, _checkpoint, seal=True),
     Target("manifest.json", "json", "checkpoint/manifest.json", MODEL, _checkpoint),
     Target(

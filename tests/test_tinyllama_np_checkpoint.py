@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from safetensors import numpy as safetensors
 from tiny_study import MODEL, TRAIN, CrashError, stories
 
 from tinyllama_np import ModelConfig, checkpoint, forward
@@ -15,6 +16,7 @@ from tinyllama_np.checkpoint import (
     checkpoint_folders,
     load_checkpoint,
     load_model,
+    load_tokenizer,
     restore,
     save_checkpoint,
     whole_checkpoints,
@@ -218,6 +220,62 @@ def test_load_model_refuses_what_is_no_model_in_one_line(tmp_path, tokenizer, da
     with pytest.raises(CheckpointError, match=message) as caught:
         load_model(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_what_is_generated_from_has_no_flipped_bit(tmp_path, tokenizer, name):
+    """Every one of them still parses: only the manifest knows."""
+    path, weights, _ = save(tmp_path, tokenizer)
+    right = load_model(path)[1]
+    assert all(np.array_equal(right[key], view) for key, view in weights.views.items())
+    assert load_tokenizer(path) == tokenizer
+    data = (path / name).read_bytes()
+    changed = {
+        "config.json": data.replace(b"10000.0", b"10001.0"),
+        "model.safetensors": data[:-1] + bytes([data[-1] ^ 1]),
+        "tokenizer.json": data + b" ",
+    }[name]
+    assert changed != data
+    (path / name).write_bytes(changed)
+    load = load_tokenizer if name == "tokenizer.json" else load_model
+    with pytest.raises(CheckpointError, match=f"{name} has changed since it was written; use"):
+        load(path)
+    (path / "manifest.json").unlink()  # as in a folder of another program
+    load(path)
+    (path / "manifest.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"manifest\.json: it is not JSON"):
+        load(path)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("spaces", range(3))
+def test_the_weights_of_another_program_may_lie_anywhere(tmp_path, tokenizer, dtype, spaces):
+    """Behind a header of any length."""
+    path, weights, _ = save(tmp_path, tokenizer)
+    (path / "manifest.json").unlink()
+    data = safetensors.save({name: view.astype(dtype) for name, view in weights.views.items()})
+    length = int.from_bytes(data[:8], "little")
+    start = (length + spaces).to_bytes(8, "little") + data[8 : 8 + length] + b" " * spaces
+    (path / "model.safetensors").write_bytes(start + data[8 + length :])
+    _, found = load_model(path)
+    for name, view in weights.views.items():
+        assert np.array_equal(found[name], view.astype(dtype))
+        assert found[name].dtype == dtype
+        assert found[name].flags.aligned
+        assert found[name].flags.writeable
+
+
+def test_a_folder_above_is_told_its_newest_checkpoint(tmp_path, tokenizer):
+    run = tmp_path / "runs" / "baseline" / "seed-0"
+    save(run / "checkpoints", tokenizer, step=3)
+    newest, *_ = save(run / "checkpoints", tokenizer, step=12)
+    for folder in (tmp_path, run.parent.parent, run.parent, run, run / "checkpoints"):
+        with pytest.raises(CheckpointError) as caught:
+            load_model(folder)
+        message = f"{folder} holds no config.json; name a checkpoint folder: {newest}"
+        assert str(caught.value) == message
+    with pytest.raises(CheckpointError, match=r"holds no config\.json; name a checkpoint folder$"):
+        load_model(tmp_path / "nothing")
 
 
 @pytest.mark.slow

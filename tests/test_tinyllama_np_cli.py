@@ -650,13 +650,17 @@ def test_generate_refuses(cli, checkpoint, tmp_path, options, expected):
     refused(cli, tmp_path, ["generate", checkpoint, *options], expected)
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "weights", "tokenizer", "a file"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "weights", "tokenizer", "a file", "bit"])
 def test_generate_refuses_what_is_no_checkpoint(cli, checkpoint, tmp_path, damage):
     folder = tmp_path / "copy"
     if damage == "a file":
         folder.write_text("x")
     elif damage == "empty":
         folder.mkdir()
+    elif damage == "bit":  # every float is one: nothing but the manifest knows
+        shutil.copytree(checkpoint, folder)
+        data = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     elif damage != "missing":
         shutil.copytree(checkpoint, folder)
         name = "model.safetensors" if damage == "weights" else "tokenizer.json"

@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from tinyllama_np.config import ConfigError, ModelConfig
@@ -33,16 +33,22 @@ from tinyllama_np.safe_files import (
     LARGEST_JSON,
     UnsafeFileError,
     file_inside,
-    read_json_object,
+    parse_json_object,
+    read_bounded,
 )
-from tinyllama_np.safetensors_header import ITEM_SIZES, check_header, largest_file, read_header
+from tinyllama_np.safetensors_header import (
+    ITEM_SIZES,
+    check_header,
+    largest_file,
+    read_header,
+    tensors_in,
+)
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
     make_folder,
     publish_folder,
     remove_tree,
     sha256_bytes,
-    sha256_file,
     write_file,
 )
 from tokenizer import LARGEST_TOKENIZER_JSON, Tokenizer, huggingface_tokenizer_config
@@ -55,6 +61,10 @@ MANIFEST_FILE = "manifest.json"
 
 class CheckpointError(ValueError):
     """A folder that is no checkpoint, or one that has changed since it was written."""
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """A checkpoint of which the system does not give a file: it may be as good as it was."""
 
 
 @dataclass(frozen=True)
@@ -128,75 +138,171 @@ def save_checkpoint(
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint and check every file against the manifest.
 
+    What is checked is what is used: each file is read once.
+
     Raises
     ------
+    UnreadableCheckpointError
+        If the system does not give a file.
     CheckpointError
         If a file is missing, has other bytes than when it was written, or holds what no checkpoint
         holds; if the manifest names a file outside the folder.
     """
-    manifest = _read_json(folder / MANIFEST_FILE)
-    config = _read_config(folder)
-    needed = dict.fromkeys(("config.json", MODEL_FILE, OPTIMIZER_FILE, STATE_FILE))
-    for name, expected in {**needed, **manifest}.items():
+    try:
+        manifest = _read_manifest(folder)
+        config = _parse_config(_read_file(folder, "config.json", manifest))
+        model, moments, state = (
+            _read_file(folder, name, manifest, _largest_file(name, config))
+            for name in (MODEL_FILE, OPTIMIZER_FILE, STATE_FILE)
+        )
+        for name in set(manifest) - {"config.json", MODEL_FILE, OPTIMIZER_FILE, STATE_FILE}:
+            _read_file(folder, name, manifest, _largest_file(name, config))
+        return Checkpoint(
+            config=config,
+            params=_parse_tensors(MODEL_FILE, model, config),
+            moments=_parse_tensors(OPTIMIZER_FILE, moments, config, ("m.", "v.")),
+            state=_parse_json(STATE_FILE, state),
+        )
+    except UnsafeFileError as error:
+        raise CheckpointError(f"checkpoint {folder.name} is damaged ({error})") from None
+    except OSError as error:
+        raise UnreadableCheckpointError(
+            f"checkpoint {folder.name} cannot be read ({_reason(error)})"
+        ) from None
+
+
+def load_model(folder: Path) -> tuple[ModelConfig, dict[str, FloatArray]]:
+    """Configuration and weights of a checkpoint, or of any Llama folder in our sizes.
+
+    The weights are of one float dtype, those of a checkpoint float32. Where there is a manifest,
+    the two files are those of which it speaks.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds no such model, its two files contradict each other, or one has changed
+        since it was written.
+    """
+    with _named(folder):
+        if not (folder / "config.json").exists():
+            raise CheckpointError(f"{folder} holds no config.json; name {_a_checkpoint_in(folder)}")
+        manifest = _manifest_if_any(folder)
+        config = _parse_config(_read_file(folder, "config.json", manifest))
+        largest = _largest_file(MODEL_FILE, config, max(ITEM_SIZES.values()))
+        data = _read_file(folder, MODEL_FILE, manifest, largest)
+        return config, _parse_tensors(MODEL_FILE, data, config, dtypes=tuple(ITEM_SIZES))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a checkpoint, or of a folder of that kind; see `load_model`.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds none, or one that has changed since it was written.
+    """
+    with _named(folder):
+        data = _read_file(
+            folder, "tokenizer.json", _manifest_if_any(folder), LARGEST_TOKENIZER_JSON
+        )
         try:
-            path = file_inside(folder, name)
-        except UnsafeFileError as error:
-            raise CheckpointError(f"manifest.json of checkpoint {folder.name}: {error}") from None
-        if not path.is_file():
-            raise CheckpointError(f"checkpoint {folder.name} lacks {name}; use an older checkpoint")
-        # the size first: the hash of a file that cannot be right is not worth reading it for
-        too_large = path.stat().st_size > _largest_file(name, config)
-        if too_large or sha256_file(path) != expected:
-            raise CheckpointError(
-                f"{name} of checkpoint {folder.name} has changed since it was written; "
-                "use an older checkpoint"
-            )
-    return Checkpoint(
-        config=config,
-        params=_read_tensors(folder / MODEL_FILE, config),
-        moments=_read_tensors(folder / OPTIMIZER_FILE, config, ("m.", "v.")),
-        state=_read_json(folder / STATE_FILE),
-    )
+            return Tokenizer.from_json(data.decode("utf-8"))
+        except ValueError as error:  # includes bytes that are not UTF-8
+            raise UnsafeFileError(f"tokenizer.json: {error}") from None
 
 
-def _largest_file(name: str, config: ModelConfig) -> int:
+def _a_checkpoint_in(folder: Path) -> str:
+    """What a user may have meant by the folder of a study, a condition or a run."""
+    for place in ("", "checkpoints", "*/checkpoints", "*/*/checkpoints", "runs/*/*/checkpoints"):
+        for checkpoints in sorted(folder.glob(place)) if place else [folder]:
+            if found := checkpoint_folders(checkpoints):
+                return f"a checkpoint folder: {found[-1]}"
+    return "a checkpoint folder"
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Tell of what is wrong in a folder that the user named."""
+    try:
+        yield
+    except UnsafeFileError as error:
+        raise CheckpointError(f"{folder}: {error}; use another checkpoint") from None
+    except OSError as error:
+        raise UnreadableCheckpointError(f"{folder}: {_reason(error)}") from None
+
+
+def _largest_file(name: str, config: ModelConfig, item_size: int = 4) -> int:
     """Bytes that a checkpoint's file may have, before anything of it has been read."""
     if name == "tokenizer.json":
         return LARGEST_TOKENIZER_JSON
     if not name.endswith(".safetensors"):
         return LARGEST_JSON
     each = 2 if name == OPTIMIZER_FILE else 1
-    return largest_file(each * tensor_count(config), each * parameter_count(config))
+    return largest_file(each * tensor_count(config), each * parameter_count(config), item_size)
 
 
-def load_model(folder: Path) -> tuple[ModelConfig, dict[str, FloatArray]]:
-    """Configuration and weights of a checkpoint, or of any Llama folder in our sizes.
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    return _parse_json(MANIFEST_FILE, _read_file(folder, MANIFEST_FILE, None))
 
-    The weights are of one float dtype, those of a checkpoint float32.
+
+def _manifest_if_any(folder: Path) -> dict[str, Any] | None:
+    """A folder of another program has none."""
+    return _read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
+
+
+def _read_file(
+    folder: Path, name: str, manifest: Mapping[str, Any] | None, largest: int = LARGEST_JSON
+) -> bytearray:
+    """A file's content, which is what it was when the manifest was written.
 
     Raises
     ------
-    CheckpointError
-        If the folder holds no such model, or its two files contradict each other.
+    UnsafeFileError
+        If it is not, or not there; with the file's name.
+    OSError
+        If it cannot be read; with the file's name.
     """
-    config = _read_config(folder)
-    path = folder / MODEL_FILE
-    if not path.is_file():
-        raise CheckpointError(f"{folder} holds no {MODEL_FILE}; name a checkpoint folder")
-    return config, _read_tensors(path, config, dtypes=tuple(ITEM_SIZES))
+    source = name
+    try:
+        if manifest is not None:  # it may name any file; without one the folder may hold links
+            source = MANIFEST_FILE
+            file_inside(folder, name)
+            source = name
+        data = read_bounded(folder / name, largest)
+    except FileNotFoundError:
+        raise UnsafeFileError(f"it lacks {name}") from None
+    except UnsafeFileError as error:
+        raise UnsafeFileError(f"{source}: {error}") from None
+    except OSError as error:  # one of reading knows no name
+        raise OSError(error.errno, error.strerror or str(error), name) from None
+    if manifest is not None and sha256_bytes(data) != manifest.get(name):
+        raise UnsafeFileError(f"{name} has changed since it was written")
+    return data
 
 
-def _read_config(folder: Path) -> ModelConfig:
-    values = _read_json(folder / "config.json")
+def _reason(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}"
+
+
+def _parse_json(name: str, data: bytearray) -> dict[str, Any]:
+    try:
+        return parse_json_object(data)
+    except UnsafeFileError as error:
+        raise UnsafeFileError(f"{name}: {error}") from None
+
+
+def _parse_config(data: bytearray) -> ModelConfig:
+    values = _parse_json("config.json", data)
     names = ModelConfig.__dataclass_fields__
     try:
         return ModelConfig.from_dict({n: values[n] for n in names if n in values})
     except ConfigError as error:
-        raise CheckpointError(f"config.json of {folder.name}: {error}") from None
+        raise UnsafeFileError(f"config.json: {error}") from None
 
 
-def _read_tensors(
-    path: Path,
+def _parse_tensors(
+    name: str,
+    data: bytearray,
     config: ModelConfig,
     prefixes: Sequence[str] = ("",),
     dtypes: Collection[str] = ("F32",),
@@ -206,14 +312,14 @@ def _read_tensors(
     There is one for each weight and prefix of its name.
     """
     try:
-        header, data_size = read_header(path, len(prefixes) * tensor_count(config))
+        header, data_size = read_header(data, len(prefixes) * tensor_count(config))
         # only now: of a configuration that asks for too much the names alone would fill the memory
         shapes = parameter_shapes(config)
         expected = {f"{prefix}{n}": shape for prefix in prefixes for n, shape in shapes.items()}
         check_header(header, data_size, expected, dtypes)
-        return safetensors.load_file(path)
-    except (UnsafeFileError, SafetensorError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}; use another checkpoint") from None
+    except UnsafeFileError as error:
+        raise UnsafeFileError(f"{name}: {error}") from None
+    return tensors_in(data, header)
 
 
 def restore(checkpoint: Checkpoint, weights: Parameters, optimizer: Optimizer) -> None:
@@ -295,18 +401,3 @@ def steps_to_keep(
 
 def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return read_json_object(path)
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path.parent} holds no {path.name}; name a checkpoint folder such as "
-            "RUN/runs/baseline/seed-0/checkpoints/step-000100"
-        ) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except UnsafeFileError as error:
-        reason = str(error)
-    raise CheckpointError(f"{path.name} of {path.parent.name} cannot be read: {reason}")

@@ -23,8 +23,8 @@ class UnsafeFileError(ValueError):
     """A file holds what no file of its kind holds; one line, without the file's name."""
 
 
-def read_bounded(path: Path, largest: int) -> bytes:
-    """The content of a file of at most `largest` bytes.
+def read_bounded(path: Path, largest: int) -> bytearray:
+    """The content of a file of at most `largest` bytes, which are not asked for but where needed.
 
     Raises
     ------
@@ -37,7 +37,10 @@ def read_bounded(path: Path, largest: int) -> bytes:
         raise UnsafeFileError("it is no regular file")
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        data = stream.read(largest + 1) if size <= largest else b""
+        data = bytearray(size + 1 if size <= largest else 0)
+        del data[stream.readinto(data) :]
+        if len(data) > size and size <= largest:  # it grows, or tells no size
+            data += stream.read(largest + 1 - len(data))
     if size > largest or len(data) > largest:
         raise UnsafeFileError(f"it has more than {largest:,} bytes, which no such file needs")
     return data
@@ -48,8 +51,16 @@ def read_json_object(path: Path, largest: int = LARGEST_JSON) -> dict[str, Any]:
     return parse_json_object(read_bounded(path, largest))
 
 
-def parse_json_object(data: bytes) -> dict[str, Any]:
-    """The JSON object that `data` is, in UTF-8, as the standard has it and a little less.
+def parse_json_object(data: bytes | bytearray) -> dict[str, Any]:
+    """The JSON object that `data` is; see `parse_json`."""
+    values = parse_json(data)
+    if not isinstance(values, dict):
+        raise UnsafeFileError(f"it is not a JSON object but {shown(values)}")
+    return values
+
+
+def parse_json(data: bytes | bytearray) -> Any:
+    """The JSON value that `data` is, in UTF-8, as the standard has it and a little less.
 
     Raises
     ------
@@ -72,9 +83,8 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise UnsafeFileError(f"it is not JSON: {error}") from None
     except RecursionError:
         raise _too_deep() from None
-    if not isinstance(values, dict):
-        raise UnsafeFileError(f"it is not a JSON object but {shown(values)}")
-    _check_depth(values)
+    if isinstance(values, (dict, list)):
+        _check_depth(values)
     if b"\\u" in data:
         try:
             json.dumps(values, ensure_ascii=False).encode("utf-8")
@@ -117,7 +127,7 @@ def _finite_number(text: str) -> float:
     return number
 
 
-def _check_depth(values: dict[str, Any]) -> None:
+def _check_depth(values: dict[str, Any] | list[Any]) -> None:
     level: list[Any] = [values]
     for _ in range(DEEPEST_JSON):
         inner = [v for item in level for v in (item.values() if type(item) is dict else item)]

@@ -1,4 +1,4 @@
-"""The header of a safetensors file, checked before anything is allocated for what it announces.
+"""A safetensors file, whose header is checked before any of its tensors is looked at.
 
     8 bytes: length of the header, little-endian | the header, JSON | the tensors' bytes
 
@@ -13,11 +13,12 @@ Source: https://huggingface.co/docs/safetensors, "Format".
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tinyllama_np.ops import FloatArray
 from tinyllama_np.safe_files import UnsafeFileError, parse_json_object, shown
 
 ITEM_SIZES = {"F16": 2, "F32": 4, "F64": 8}
@@ -32,32 +33,48 @@ def largest_file(tensors: int, values: int, item_size: int = 4) -> int:
     return 8 + LARGEST_METADATA + LONGEST_ENTRY * tensors + item_size * values
 
 
-def read_header(path: Path, tensors: int) -> tuple[dict[str, Any], int]:
-    """The header of a file of `tensors` tensors, and how many bytes follow it.
+def read_header(data: bytes | bytearray, tensors: int) -> tuple[dict[str, Any], int]:
+    """The header of the content of a file of `tensors` tensors, and how many bytes follow it.
 
-    Its length is compared with the file's and with that number before it is read.
+    Its length is compared with the file's and with that number before it is parsed.
 
     Raises
     ------
     UnsafeFileError
         If there is no such header.
-    OSError
-        If the file cannot be read.
     """
-    with open(path, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > size - 8:
-            raise UnsafeFileError(
-                f"it has {size:,} bytes and says that its header takes {length:,} of them"
-            )
-        most = min(LARGEST_HEADER, LARGEST_METADATA + LONGEST_ENTRY * tensors)
-        if not SHORTEST_ENTRY * tensors <= length <= most:
-            raise UnsafeFileError(
-                f"its header takes {length:,} bytes, which cannot be that of the {tensors:,} "
-                "tensors that the configuration asks for"
-            )
-        return parse_json_object(stream.read(length)), size - 8 - length
+    size, length = len(data), int.from_bytes(data[:8], "little")
+    if size < 8 or length > size - 8:
+        raise UnsafeFileError(
+            f"it has {size:,} bytes and says that its header takes {length:,} of them"
+        )
+    most = min(LARGEST_HEADER, LARGEST_METADATA + LONGEST_ENTRY * tensors)
+    if not SHORTEST_ENTRY * tensors <= length <= most:
+        raise UnsafeFileError(
+            f"its header takes {length:,} bytes, which cannot be that of the {tensors:,} "
+            "tensors that the configuration asks for"
+        )
+    return parse_json_object(data[8 : 8 + length]), size - 8 - length
+
+
+def tensors_in(data: bytearray, header: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """The tensors of a file's content, by a header that was checked.
+
+    They lie in `data` itself; only one that is not aligned there, or of a machine with the other
+    order of bytes, is copied.
+    """
+    start = len(data) - max(entry["data_offsets"][1] for entry in _entries(header).values())
+    found = {}
+    for name, entry in _entries(header).items():
+        dtype = np.dtype(f"f{ITEM_SIZES[entry['dtype']]}")
+        array = np.frombuffer(
+            data,
+            dtype.newbyteorder("<"),
+            count=math.prod(entry["shape"]),
+            offset=start + entry["data_offsets"][0],
+        )
+        found[name] = np.require(array.reshape(entry["shape"]), dtype, ["ALIGNED", "WRITEABLE"])
+    return found
 
 
 def check_header(
@@ -73,7 +90,7 @@ def check_header(
     UnsafeFileError
         With what differs; also if the tensors' places leave gaps, overlap or miss the file's end.
     """
-    entries = {name: entry for name, entry in header.items() if name != METADATA}
+    entries = _entries(header)
     metadata = header.get(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise UnsafeFileError(f"its {METADATA} is {shown(metadata)}; expected texts by name")
@@ -95,6 +112,11 @@ def check_header(
         end = last
     if data_size != end:
         raise UnsafeFileError(f"its tensors take {end:,} bytes and {data_size:,} are there")
+
+
+def _entries(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the tensors."""
+    return {name: entry for name, entry in header.items() if name != METADATA}
 
 
 def _place(

@@ -394,9 +394,20 @@ class Tokenizer(Vocabulary):
         """
         try:
             data = read_bounded(Path(path), LARGEST_TOKENIZER_JSON)
-            return cls(**read_tokenizer_json(data.decode("utf-8")))
+            return cls.from_json(data.decode("utf-8"))
         except ValueError as error:  # includes bytes that are not UTF-8
             raise ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Tokenizer:
+        """The tokenizer of the content of a `tokenizer.json`, such as `to_json` gives.
+
+        Raises
+        ------
+        ValueError
+            If it needs anything that this tokenizer would do differently.
+        """
+        return cls(**read_tokenizer_json(text))
 
     @classmethod
     def load_tiktoken(

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinyllama_np.checkpoint import CheckpointError, load_model
+from tinyllama_np.checkpoint import CheckpointError, load_model, load_tokenizer
 from tinyllama_np.commands import complain
 from tinyllama_np.config import ConfigError
 from tinyllama_np.generate import generate
-from tokenizer import Tokenizer
 
 
 def add_parser(commands: Any) -> None:
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.seed < 0:
             raise ConfigError(f"--seed {arguments.seed} must be at least 0")
         config, params = load_model(arguments.checkpoint)
-        tokenizer = Tokenizer.load(arguments.checkpoint / "tokenizer.json")
+        tokenizer = load_tokenizer(arguments.checkpoint)
         prompt = tokenizer.encode(arguments.prompt) or [tokenizer.end_of_text]
         limit = arguments.max_new_tokens
         if limit is None:
