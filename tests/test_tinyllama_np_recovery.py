@@ -8,6 +8,7 @@ import math
 import shutil
 
 import pytest
+from failing_disk import FailingDisk, Kind, installed
 from tiny_study import (
     INTERVAL_STEPS,
     CrashError,
@@ -22,6 +23,7 @@ from tiny_study import (
 
 from tinyllama_np import trainer
 from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
+from tinyllama_np.job import check_ended_telemetry
 from tinyllama_np.train import train_run
 from tinyllama_np.trainer import Trainer
 
@@ -185,6 +187,19 @@ def test_it_is_off_unless_asked_for(tmp_path, monkeypatch):
     assert not (job.folder / "recoveries.csv").exists()
     assert json.loads((job.folder / "outcome.json").read_text()) == outcome
     assert len(rows(job.folder / "intervals.csv")) == INTERVAL_STEPS.index(8) + 1
+
+
+@pytest.mark.parametrize("kind", [Kind.LOST, Kind.ZEROS])
+def test_a_run_that_diverged_is_whole_after_a_power_cut(tmp_path, monkeypatch, kind):
+    """The rows since its last checkpoint are on the disk before the outcome speaks of them."""
+    job = job_of(tmp_path)
+    not_finite_at(monkeypatch, BAD_STEP, above=0.5)
+    disk = FailingDisk(0, kind)
+    with installed(disk):
+        assert train_run(job)["status"] == "diverged"
+    disk.cut_power(tmp_path)
+    check_ended_telemetry(job)
+    assert [row["step"] for row in rows(job.folder / "steps.csv")][-1] == "10"
 
 
 def test_the_option_alone_changes_no_number(tmp_path):

@@ -307,8 +307,7 @@ class _Run:
         """
         if self._position() == self.saved:
             return
-        for log in (*self.telemetry.values(), self.timing_log):
-            log.flush()
+        self._flush_telemetry()
         marks = {name: asdict(log.mark()) for name, log in self.telemetry.items()}
         save_checkpoint(
             self.checkpoints / f"step-{self.trainer.step:06d}",
@@ -320,6 +319,10 @@ class _Run:
         )
         self.saved = self._position()
         self._remove_checkpoints()
+
+    def _flush_telemetry(self) -> None:
+        for log in (*self.telemetry.values(), self.timing_log):
+            log.flush()
 
     def _remove_checkpoints(self, finished: bool = False) -> None:
         found = {_step_of(folder): folder for folder in checkpoint_folders(self.checkpoints)}
@@ -337,7 +340,8 @@ class _Run:
                 remove_folder(folder)
 
     def outcome(self, status: str, message: str) -> dict[str, Any]:
-        """What outcome.json says."""
+        """What outcome.json says; the telemetry whose SHA-256 it names is on the disk by then."""
+        self._flush_telemetry()
         return {
             "status": status,
             "step": self.trainer.step,
