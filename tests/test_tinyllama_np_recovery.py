@@ -19,10 +19,11 @@ from tiny_study import (
     run_bytes,
     tiny_config,
     tiny_job,
+    tree,
 )
 
 from tinyllama_np import trainer
-from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
+from tinyllama_np.checkpoint import CheckpointError, checkpoint_folders, load_checkpoint
 from tinyllama_np.job import check_ended_telemetry
 from tinyllama_np.train import train_run
 from tinyllama_np.trainer import Trainer
@@ -52,6 +53,23 @@ def not_finite_at(monkeypatch, step, above):
 def job_of(folder, **train):
     config = tiny_config(**train)
     return tiny_job(make_study(folder, config), config)
+
+
+def carry_out_to(job, monkeypatch, stop):
+    """Ask the run to stop after a step, and each one from there on; returns the outcome."""
+    with monkeypatch.context() as patch:
+        real = Trainer.take_step
+
+        def take_step(self):
+            result = real(self)
+            if self.step >= stop:
+                job.stop_file.touch()
+            return result
+
+        patch.setattr(Trainer, "take_step", take_step)
+        outcome = train_run(job)
+    job.stop_file.unlink(missing_ok=True)
+    return outcome
 
 
 def test_a_run_goes_back_to_its_last_interval_at_half_the_rate(tmp_path, monkeypatch, capsys):
@@ -109,19 +127,7 @@ def test_a_run_that_went_back_and_was_stopped_ends_with_the_same_bytes(
     assert len(rows(job.folder / "recoveries.csv")) == 3
     shutil.rmtree(job.folder)
     for stop in stops:
-        with monkeypatch.context() as patch:
-            real, taken = Trainer.take_step, []
-
-            def take_step(self, stop=stop, real=real, taken=taken):
-                result = real(self)
-                if self.step >= stop:
-                    taken.append(self.step)
-                    job.stop_file.touch()
-                return result
-
-            patch.setattr(Trainer, "take_step", take_step)
-            assert train_run(job)["status"] in ("stopped", "finished")
-        job.stop_file.unlink(missing_ok=True)
+        assert carry_out_to(job, monkeypatch, stop)["status"] in ("stopped", "finished")
     assert end_of(job) == expected
     assert len(rows(job.folder / "recoveries.csv")) == 3
 
@@ -202,6 +208,60 @@ def test_a_run_that_diverged_is_whole_after_a_power_cut(tmp_path, monkeypatch, k
     assert [row["step"] for row in rows(job.folder / "steps.csv")][-1] == "10"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stops", "damaged", "goes_on_from"),
+    [((), 8, "goes on from step 6"), ((9,), 8, "the run begins again"), ((9,), 9, None)],
+)
+def test_a_damaged_checkpoint_to_go_back_to_is_trained_again(
+    tmp_path, monkeypatch, capsys, stops, damaged, goes_on_from
+):
+    """Silently taking an older one would make it another run: less at the full rate."""
+    job = job_of(tmp_path, divergence_retries=2)
+    not_finite_at(monkeypatch, BAD_STEP, above=0.3)
+    train_run(job)
+    expected = run_bytes(job)
+    assert len(rows(job.folder / "recoveries.csv")) == 2
+    shutil.rmtree(job.folder)
+    for stop in stops:
+        assert carry_out_to(job, monkeypatch, stop)["step"] == stop
+    real, done = Trainer.take_step, []
+
+    def take_step(self):
+        if self.step == BAD_STEP - 1 and not done:
+            done.append(None)
+            (job.folder / f"checkpoints/step-{damaged:06d}/config.json").unlink()
+        return real(self)
+
+    monkeypatch.setattr(Trainer, "take_step", take_step)
+    capsys.readouterr()
+    assert train_run(job)["status"] == "finished"
+    assert run_bytes(job) == expected
+    assert done
+    told = capsys.readouterr().err
+    if goes_on_from:
+        assert "step 10 was not finite, and there is no going back to 8" in told
+        assert "checkpoint step-000008 is damaged (it lacks config.json)" in told
+        assert goes_on_from in told
+    else:
+        assert "damaged" not in told  # it was not one to go back to
+
+
+def test_a_checkpoint_that_is_damaged_whenever_it_is_written_ends_the_run(tmp_path, monkeypatch):
+    job = job_of(tmp_path, divergence_retries=2)
+    not_finite_at(monkeypatch, BAD_STEP, above=0.3)
+    real = Trainer.take_step
+
+    def take_step(self):
+        if self.step == BAD_STEP - 1:
+            (job.folder / "checkpoints/step-000008/config.json").unlink()
+        return real(self)
+
+    monkeypatch.setattr(Trainer, "take_step", take_step)
+    with pytest.raises(CheckpointError, match=r"step-000008 is damaged \(it lacks config\.json\)"):
+        train_run(job)
+
+
 def test_the_option_alone_changes_no_number(tmp_path):
     plain = finished_run(tmp_path / "plain")
     with_option = finished_run(tmp_path / "option", divergence_retries=2)
@@ -210,15 +270,30 @@ def test_the_option_alone_changes_no_number(tmp_path):
     assert rows(with_option.folder / "recoveries.csv") == []
 
 
-def test_a_run_begun_with_other_settings_is_not_gone_on_with(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        ("train", {"learning_rate": 0.02}, r"learning_rate=0\.01, not 0\.02"),
+        ("model", {"rope_theta": 500.0}, "another model"),
+    ],
+)
+def test_a_run_begun_with_other_settings_is_not_gone_on_with(
+    tmp_path, monkeypatch, part, changes, message
+):
+    """And is left as it is: rows since the checkpoint would be cut by going on only."""
     job = job_of(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "finished", property(lambda self: self.step == 6))
-        train_run(job)
-    (job.folder / "outcome.json").unlink()
-    other = dataclasses.replace(job, train=dataclasses.replace(job.train, learning_rate=0.02))
-    with pytest.raises(ValueError, match=r"learning_rate=0\.01, not 0\.02"):
-        train_run(other)
-    other = dataclasses.replace(job, model=dataclasses.replace(job.model, rope_theta=500.0))
-    with pytest.raises(ValueError, match="another model"):
-        train_run(other)
+
+    def crash(self):
+        raise CrashError
+
+    with monkeypatch.context() as patch:
+        real = Trainer.take_step
+        patch.setattr(Trainer, "take_step", lambda self: (real, crash)[self.step == 5](self))
+        with pytest.raises(CrashError):
+            train_run(job)
+    assert len(rows(job.folder / "steps.csv")) == 5
+    before = tree(job.folder)
+    settings = dataclasses.replace(getattr(job, part), **changes)
+    with pytest.raises(CheckpointError, match=message):
+        train_run(dataclasses.replace(job, **{part: settings}))
+    assert tree(job.folder) == before

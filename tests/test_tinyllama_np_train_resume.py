@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import shutil
 import time
@@ -20,8 +21,8 @@ from tiny_study import (
     tree,
 )
 
-from tinyllama_np import storage, telemetry, train, trainer
-from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
+from tinyllama_np import checkpoint, storage, telemetry, train, trainer
+from tinyllama_np.checkpoint import CheckpointError, checkpoint_folders, load_checkpoint
 from tinyllama_np.corpus.batches import BatchSource
 from tinyllama_np.study import collect_intervals
 from tinyllama_np.telemetry import TelemetryError
@@ -170,6 +171,66 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(job, reference, monkey
     assert newest.name == "step-000009"
     (newest / "optimizer.safetensors").write_bytes(b"x")
     assert end_of(job) == run_bytes(reference)
+    assert (job.folder / "log.txt").read_text()[20:] == (
+        "checkpoint step-000009 is damaged (optimizer.safetensors has changed since it was "
+        "written); goes on from step 8\n"
+    )
+
+
+def unreadable(monkeypatch, *names):
+    """Let every read of the weights of some checkpoints fail, as a bad sector does."""
+    real = checkpoint.read_bounded
+
+    def read_bounded(path, largest):
+        if path.name == "model.safetensors" and path.parent.name in names:
+            raise OSError(errno.EIO, "Input/output error")  # an error of read() names no file
+        return real(path, largest)
+
+    monkeypatch.setattr(checkpoint, "read_bounded", read_bounded)
+
+
+def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(
+    job, reference, monkeypatch, capsys
+):
+    stop_by_deadline(monkeypatch, job, steps=9)
+    train_run(dataclasses.replace(job, deadline=1.0))
+    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        unreadable(patch, "step-000009")
+        assert end_of(job) == run_bytes(reference)
+    assert (
+        "checkpoint step-000009 cannot be read (model.safetensors: Input/output error); "
+        "goes on from step 8"
+    ) in capsys.readouterr().err
+
+
+def test_a_run_is_not_begun_again_over_a_checkpoint_that_cannot_be_read(
+    job, reference, monkeypatch
+):
+    """It may be readable tomorrow."""
+    stop_by_deadline(monkeypatch, job, steps=9)
+    train_run(dataclasses.replace(job, deadline=1.0))
+    monkeypatch.undo()
+    before = tree(job.folder)
+    with monkeypatch.context() as patch:
+        unreadable(patch, "step-000008", "step-000009")
+        with pytest.raises(CheckpointError, match=r"000009 cannot be read .*remove runs/baseline"):
+            train_run(job)
+    assert tree(job.folder) == before
+    assert end_of(job) == run_bytes(reference)
+
+
+def test_a_run_whose_checkpoints_were_removed_says_that_it_begins_again(
+    job, reference, monkeypatch, capsys
+):
+    stop_by_deadline(monkeypatch, job, steps=4)
+    train_run(dataclasses.replace(job, deadline=1.0))
+    assert not (job.folder / "log.txt").exists()
+    shutil.rmtree(job.folder / "checkpoints")
+    assert end_of(job) == run_bytes(reference)
+    said = "no checkpoint is left: the run begins again"
+    assert said in capsys.readouterr().err
+    assert said in (job.folder / "log.txt").read_text()
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_begins_again(job, reference, monkeypatch, capsys):
@@ -178,9 +239,12 @@ def test_a_run_whose_checkpoints_are_all_damaged_begins_again(job, reference, mo
     for folder in checkpoint_folders(job.folder / "checkpoints"):
         (folder / "model.safetensors").write_bytes(b"x")
     assert end_of(job) == run_bytes(reference)
-    said = capsys.readouterr().err
-    assert "model.safetensors of checkpoint step-000008 has changed" in said
-    assert "the run begins again" in said
+    why = "is damaged (model.safetensors has changed since it was written)"
+    said = [f"checkpoint step-{step:06d} {why}" for step in (9, 8)]
+    said.append("no checkpoint is left: the run begins again")
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"baseline/seed-0: {line}" for line in said]
+    assert [line[20:] for line in (job.folder / "log.txt").read_text().splitlines()] == said
 
 
 @pytest.mark.parametrize("name", ["steps.csv", "intervals.csv", "samples.jsonl"])
@@ -205,7 +269,7 @@ def test_telemetry_cut_short_goes_back_to_the_checkpoint_that_it_reaches(
     steps.write_bytes(steps.read_bytes()[:-5])
     assert end_of(job) == run_bytes(reference)
     said = (
-        "steps.csv of baseline/seed-0 is too short for checkpoint step-000009: goes on from step 8"
+        "steps.csv of baseline/seed-0 is too short for checkpoint step-000009; goes on from step 8"
     )
     assert said in capsys.readouterr().err
     assert said in (job.folder / "log.txt").read_text()

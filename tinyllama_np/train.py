@@ -20,7 +20,9 @@ from typing import Any
 from tinyllama_np.checkpoint import (
     Checkpoint,
     CheckpointError,
+    UnreadableCheckpointError,
     checkpoint_folders,
+    load_checkpoint,
     save_checkpoint,
     steps_to_keep,
     whole_checkpoints,
@@ -53,6 +55,7 @@ from tinyllama_np.telemetry import (
     GrowingFile,
     TelemetryError,
     format_row,
+    last_row,
     read_rows,
 )
 from tinyllama_np.trainer import Row, RunData, Trainer, open_run_data
@@ -124,6 +127,7 @@ class _Run:
         }
         self.losses: dict[int, float] = {}  # validation loss by step, of the intervals measured
         self.saved: tuple[int, int] = (0, 0)  # step and interval of the newest checkpoint
+        self.retrains = False  # since a checkpoint to go back to was damaged
         try:
             self._go_on_from_newest_checkpoint()
         except BaseException:
@@ -140,17 +144,20 @@ class _Run:
     # ----------------------------------------------------------------------------- where to begin
 
     def _go_on_from_newest_checkpoint(self) -> None:
-        """Take over the newest checkpoint that is whole and that the telemetry reaches."""
+        """Take over the newest checkpoint that is whole and that the telemetry reaches.
 
+        Nothing is written before it is known that the run may go on.
+        """
         damaged: list[CheckpointError] = []
         too_short = ""
         for folder, checkpoint in whole_checkpoints(self.checkpoints, damaged.append):
             problem = self._telemetry_shorter_than(checkpoint)
             if not problem:
+                self.trainer.check_settings(checkpoint)
                 self._check_environment(checkpoint.state["step"])
                 self._take_over(checkpoint)
                 for trouble in (*damaged, *filter(None, [too_short])):
-                    self.say(f"{trouble}: goes on from step {self.trainer.step}")
+                    self.say(f"{trouble}; goes on from step {self.trainer.step}")
                 return
             too_short = f"{problem} for checkpoint {folder.name}"
         if too_short:
@@ -158,9 +165,17 @@ class _Run:
                 f"{too_short}, and there is no older one; put the file back, or remove "
                 f"runs/{self.name} to begin the run again"
             )
+        for trouble in damaged:
+            if isinstance(trouble, UnreadableCheckpointError):  # it may be as good as it was
+                raise CheckpointError(
+                    f"{trouble}, and no other checkpoint is whole; let it be read, or remove "
+                    f"runs/{self.name} to begin the run again"
+                )
         self._check_environment(-1)
         for trouble in damaged:
-            self.say(f"{trouble}: there is none, the run begins again")
+            self.say(str(trouble))
+        if damaged or last_row(self.steps_log.path):  # no step is taken before the first checkpoint
+            self.say("no checkpoint is left: the run begins again")
         for log in self.telemetry.values():
             log.begin()
         self.timing_log.restart(-1)
@@ -266,16 +281,20 @@ class _Run:
         retries = self.train.divergence_retries
         if len(self.trainer.recoveries) >= retries:
             return problem + (f" (went back {retries} times before)" if retries else "")
-        recoveries = self.trainer.recoveries
-        for _, checkpoint in whole_checkpoints(self.checkpoints):
-            step = checkpoint.state["step"]
-            if step == self.train.interval_step(checkpoint.state["interval"] - 1):
-                break
-        else:
-            return problem
+        step = self.train.interval_step(self.trainer.interval - 1)
         for other in checkpoint_folders(self.checkpoints):
             if _step_of(other) > step:  # its telemetry is about to be cut
                 remove_folder(other)
+        try:
+            checkpoint = load_checkpoint(self._checkpoint_folder(step))
+        except CheckpointError:
+            if self.retrains:  # what was just written is damaged again
+                raise
+            self.retrains = True
+            self.say(f"step {failed['step']} was not finite, and there is no going back to {step}")
+            self._train_to_here_again()
+            return ""
+        recoveries = self.trainer.recoveries
         self._take_over(checkpoint)
         self.trainer.recoveries = recoveries
         self.trainer.went_back(failed)
@@ -285,6 +304,17 @@ class _Run:
             f"{self.trainer.learning_rate_scale:g} of the scheduled learning rate"
         )
         return ""
+
+    def _train_to_here_again(self) -> None:
+        """Go on as the next start would: the checkpoint to go back to is damaged.
+
+        From an older interval the run would go on with another rate than from this one. So it is
+        trained from there to this place again, as if it had not yet been here.
+        """
+        self.trainer.begin()
+        self.trainer.recoveries = []
+        self.losses, self.saved = {}, (0, 0)
+        self._go_on_from_newest_checkpoint()
 
     def measure_interval(self) -> None:
         """Evaluate, write the interval's rows and sample texts, and checkpoint."""
@@ -310,7 +340,7 @@ class _Run:
         self._flush_telemetry()
         marks = {name: asdict(log.mark()) for name, log in self.telemetry.items()}
         save_checkpoint(
-            self.checkpoints / f"step-{self.trainer.step:06d}",
+            self._checkpoint_folder(self.trainer.step),
             config=self.job.model,
             tokenizer=self.trainer.tokenizer,
             weights=self.trainer.weights,
@@ -357,6 +387,9 @@ class _Run:
         )
         now = datetime.now().isoformat(" ", "seconds")
         append_text(self.job.folder / "log.txt", f"{now} {message}\n")
+
+    def _checkpoint_folder(self, step: int) -> Path:
+        return self.checkpoints / f"step-{step:06d}"
 
     def _position(self) -> tuple[int, int]:
         return self.trainer.step, self.trainer.interval

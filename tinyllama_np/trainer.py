@@ -187,14 +187,8 @@ class Trainer:
             "train": self.train.to_dict(),
         }
 
-    def restore(self, checkpoint: Checkpoint, recent: Sequence[tuple[float, float]]) -> None:
-        """Take over weights, moments and position of a checkpoint.
-
-        Parameters
-        ----------
-        checkpoint : Checkpoint
-        recent : sequence of (float, float)
-            Loss and gradient norm of the steps between its last interval and the checkpoint.
+    def check_settings(self, checkpoint: Checkpoint) -> None:
+        """See that a checkpoint is one of a run with these settings.
 
         Raises
         ------
@@ -215,6 +209,22 @@ class Trainer:
                 f"the checkpoint at step {checkpoint.state['step']} holds another model; give the "
                 "same settings, or train in another folder"
             )
+
+    def restore(self, checkpoint: Checkpoint, recent: Sequence[tuple[float, float]]) -> None:
+        """Take over weights, moments and position of a checkpoint.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+        recent : sequence of (float, float)
+            Loss and gradient norm of the steps between its last interval and the checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            As in `check_settings`.
+        """
+        self.check_settings(checkpoint)
         restore(checkpoint, self.weights, self.optimizer)
         self.step, self.interval = checkpoint.state["step"], checkpoint.state["interval"]
         self.recoveries = list(checkpoint.state["recoveries"])
