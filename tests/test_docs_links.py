@@ -14,7 +14,7 @@ PAGES = [
 # Where a path in backticks may start from, beside the page's own folder.
 BASES = (ROOT, ROOT / "tinyllama_np")
 TOP_FOLDERS = ("tinyllama_np", "tokenizer", "stats", "tests", "examples", "docs", ".ci")
-PACKAGE_FOLDERS = ("ops", "kernels", "corpus", "interop")
+PACKAGE_FOLDERS = ("ops", "kernels", "corpus")
 LINK = re.compile(r"\[[^\]\n]*\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
 REFERENCE = re.compile(r"^\[[^\]\n]+\]: +(\S+)", flags=re.MULTILINE)
 

@@ -247,6 +247,32 @@ def test_checkpoints_that_were_to_stay_stay(cli, tmp_path):
     assert (out / ".keep").read_text() == "last\n"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["missing", "damaged", "another"])
+def test_a_run_whose_environment_is_not_known_goes_on_when_told_to(cli, tmp_path, damage):
+    """The message says what to give, and that does it."""
+    text, out = write_text(tmp_path / "text.txt"), tmp_path / "out"
+    assert cli(*study_arguments(text, out))[0] == 0
+    (job,) = jobs_in(out)
+    (job.folder / "outcome.json").unlink()  # as if it had been killed just before its end
+    path = job.folder / "environment.json"
+    whole = path.read_text()
+    path.unlink()
+    if damage != "missing":
+        path.write_text("[" if damage == "damaged" else whole.replace('"numpy": "', '"numpy": "0'))
+    before = tree(job.folder)
+    code, _, stderr = cli("resume", out)
+    assert (code, len(stderr)) == (2, 1)
+    assert "--accept-environment" in stderr[0]
+    assert tree(job.folder) == before
+    code, _, stderr = cli("resume", out, "--accept-environment")
+    assert code == 0
+    assert any("goes on from step 13" in line for line in stderr)
+    assert [entry["from_step"] for entry in json.loads(path.read_text())][-1] == 13
+    (job.folder / "outcome.json").unlink()
+    assert cli("resume", out)[0] == 0
+
+
 @pytest.mark.parametrize(("given", "accepted"), [([], False), (["--accept-environment"], True)])
 def test_what_a_run_is_told_of_another_environment(monkeypatch, tmp_path, given, accepted):
     seen = []

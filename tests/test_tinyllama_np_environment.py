@@ -372,11 +372,22 @@ def test_what_does_not_bind_is_told_and_recorded_but_not_refused(run):
     assert record(run) == [(0, HERE), (40, newer)]
 
 
-def test_a_run_from_before_the_record_goes_on_and_says_so(run):
-    assert "before is not recorded" in begin_or_continue(run, 40, HERE, accept=False)
+def test_a_run_without_a_record_goes_on_only_on_request(run):
+    """Whoever removes it would else have his run go on anywhere."""
+    run.mkdir(parents=True)
+    for call in (begin_or_continue, check_environment):
+        with pytest.raises(EnvironmentMismatch, match=r"json is missing\..*--accept-environment"):
+            call(run, 40, HERE, accept=False)
+    assert list(run.iterdir()) == []
+    assert check_environment(run, 40, HERE, accept=True) == []
+    assert "before is not recorded" in begin_or_continue(run, 40, HERE, accept=True)
     assert record(run) == [(40, HERE)]
     assert begin_or_continue(run, 60, HERE, accept=False) == ""
-    assert "before is not recorded" in begin_or_continue(run, 20, HERE, accept=False)
+    before = bytes_of(run)
+    with pytest.raises(EnvironmentMismatch, match=r"up to step 20 is not recorded.*at step 40"):
+        begin_or_continue(run, 20, HERE, accept=False)
+    assert bytes_of(run) == before
+    assert "before is not recorded" in begin_or_continue(run, 20, HERE, accept=True)
     assert record(run) == [(20, HERE)]
 
 
@@ -393,6 +404,7 @@ DAMAGED = [
     b'[{"from_step": 5, "environment": {}}, {"from_step": 0, "environment": {}}]',
     b"\xff\xfe",
     b"[" * 100_000,
+    b" " * (4 << 20) + b"[]",
 ]
 
 
@@ -400,11 +412,44 @@ DAMAGED = [
 def test_a_damaged_record_is_refused_and_begun_anew_on_request(run, content):
     run.mkdir(parents=True)
     (run / "environment.json").write_bytes(content)
-    with pytest.raises(EnvironmentMismatch, match=r"is damaged.*--accept-environment"):
-        begin_or_continue(run, 40, HERE, accept=False)
+    for call in (begin_or_continue, check_environment):
+        with pytest.raises(EnvironmentMismatch, match=r"is damaged.*--accept-environment"):
+            call(run, 40, HERE, accept=False)
     assert bytes_of(run) == content
+    assert check_environment(run, 40, HERE, accept=True) == []
     assert "not recorded" in begin_or_continue(run, 40, HERE, accept=True)
     assert record(run) == [(40, HERE)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_record_that_is_a_pipe_is_not_waited_for(run):
+    run.mkdir(parents=True)
+    os.mkfifo(run / "environment.json")
+    with pytest.raises(EnvironmentMismatch, match=r"is damaged \(it is no regular file\)"):
+        begin_or_continue(run, 40, HERE, accept=False)
+    begin_or_continue(run, 40, HERE, accept=True)
+    assert record(run) == [(40, HERE)]
+
+
+def test_what_a_record_says_reaches_the_terminal_in_one_plain_line(run):
+    odd = "a\x1b[31m\nb"
+    values = [odd, [odd], {odd: odd}, 10**99, "x" * 10_000]
+    for value in values:
+        was = there(numpy=value, blas={odd: value, "kernel": [value]}, **{odd: value})
+        begin_or_continue(run, -1, was, accept=False)
+        with pytest.raises(EnvironmentMismatch) as caught:
+            begin_or_continue(run, 40, HERE, accept=False)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 3000
+    begin_or_continue(run, -1, there(**{f"name{n}": n for n in range(1000)}), accept=False)
+    with pytest.raises(EnvironmentMismatch, match=r"; and 980 more\. Its losses"):
+        begin_or_continue(run, 40, HERE, accept=False)
+
+
+def test_every_file_said_to_have_no_influence_is_there():
+    """Else one of that name could come later, and count for nothing unseen."""
+    package = Path(environment.__file__).parent
+    assert [name for name in environment._WITHOUT_INFLUENCE if not (package / name).exists()] == []
 
 
 def test_values_of_other_kinds_are_differences_and_no_error(run):

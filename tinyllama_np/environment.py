@@ -23,8 +23,10 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from tinyllama_np.backend import kernel_compiler, kernel_target
+from tinyllama_np.safe_files import shown
 
 Environment = dict[str, Any]  # plain JSON values by name
+LONGEST_VALUE = 200  # characters of one value in a message
 
 # What no file of a run comes from; an edit of anything else counts.
 _WITHOUT_INFLUENCE = (
@@ -34,7 +36,6 @@ _WITHOUT_INFLUENCE = (
     "commands",
     "disk_need.py",
     "gradcheck.py",
-    "interop",
     "owner.py",
     "progress.py",
     "run_states.py",
@@ -92,7 +93,7 @@ class Difference:
 
     def __str__(self) -> str:
         there, here = _told(self.recorded, self.current)
-        return f"{self.name}: {there} before, {here} now ({self.effect})"
+        return f"{_value(self.name)}: {there} before, {here} now ({self.effect})"
 
 
 def package_version(name: str) -> str:
@@ -252,12 +253,14 @@ def _told(old: Any, new: Any) -> tuple[str, str]:
 
 def _listed(items: Sequence[Any], most: int = 6) -> str:
     more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(map(str, items[:most])) + more or "none of these"
+    return ", ".join(map(_value, items[:most])) + more or "none of these"
 
 
 def _pairs(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {_value(values.get(name))}" for name in names)
+    return _listed([f"{_value(name)} {_value(values.get(name))}" for name in names])
 
 
 def _value(value: Any) -> str:
-    return "nothing" if value is None else str(value)
+    """A value for the terminal, as it is where it is plain: a record may come from anyone."""
+    text = "nothing" if value is None else str(value)
+    return text if text.isprintable() and len(text) <= LONGEST_VALUE else shown(text, LONGEST_VALUE)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyllama_np.environment import Difference, Environment, differences
+from tinyllama_np.safe_files import LARGEST_JSON, UnsafeFileError, parse_json, read_bounded
 from tinyllama_np.storage import write_text_atomic
 
 FILE_NAME = "environment.json"
@@ -41,21 +42,25 @@ def read_environments(run_folder: Path) -> list[Entry]:
     EnvironmentMismatch
         If the file is no such record.
     """
-    path = run_folder / FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_bounded(run_folder / FILE_NAME, LARGEST_JSON))
         entries = [Entry(entry["from_step"], entry["environment"]) for entry in content]
         steps = [entry.from_step for entry in entries]
         whole = all(type(step) is int for step in steps) and steps == sorted(steps)
         whole = whole and all(isinstance(entry.environment, dict) for entry in entries)
+        problem = "" if whole and entries else "it is no list of steps and environments"
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError, RecursionError):
-        whole, entries = False, []
-    if not whole or not entries:
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except UnsafeFileError as error:
+        problem = str(error)
+    except (KeyError, TypeError):
+        problem = "it is no list of steps and environments"
+    if problem:
         raise EnvironmentMismatch(
-            f"{FILE_NAME} of run {_name(run_folder)} is damaged, so that what the run was computed "
-            f"with is not known; {OPTION} goes on and begins the record anew"
+            f"{FILE_NAME} of run {_name(run_folder)} is damaged ({problem}), so that what the run "
+            f"was computed with is not known; {OPTION} goes on and begins the record anew"
         )
     return entries
 
@@ -70,17 +75,41 @@ def check_environment(
     Raises
     ------
     EnvironmentMismatch
-        If it may give the run other numbers and `accept` is False; the message is one line.
+        If it may give the run other numbers, or what took it there is not recorded, and `accept` is
+        False; the message is one line.
     """
-    entries = read_environments(run_folder)
-    if not entries:
+    entries = _entries_up_to(run_folder, step, accept)
+    return _checked(run_folder, entries, step, current, accept) if entries else []
+
+
+def _entries_up_to(run_folder: Path, step: int, accept: bool) -> list[Entry]:
+    """A run's record, if it tells what took the run to `step`; none where it need not."""
+    try:
+        entries = read_environments(run_folder)
+    except EnvironmentMismatch:
+        if not accept:
+            raise
         return []
+    if entries and entries[0].from_step <= step:
+        return entries
+    if not accept:
+        found = f"begins at step {entries[0].from_step}" if entries else "is missing"
+        raise EnvironmentMismatch(
+            f"what run {_name(run_folder)} was computed with up to step {step} is not recorded: "
+            f"{FILE_NAME} {found}. Put it back, or give {OPTION} to go on and begin it anew"
+        )
+    return []
+
+
+def _checked(
+    run_folder: Path, entries: Sequence[Entry], step: int, current: Environment, accept: bool
+) -> list[Difference]:
     found = differences(_before(entries, step)[-1].environment, current)
     binding = [difference for difference in found if difference.binds]
     if binding and not accept and not _accepted(entries, step, current):
         raise EnvironmentMismatch(
             f"run {_name(run_folder)} was computed in another environment up to step {step}: "
-            f"{'; '.join(map(str, binding))}. Its losses would differ in the last digits and drift "
+            f"{_told(binding)}. Its losses would differ in the last digits and drift "
             f"apart. Continue it where it was begun, or give {OPTION} to go on here, which "
             f"{FILE_NAME} then records"
         )
@@ -115,22 +144,16 @@ def begin_or_continue(run_folder: Path, step: int, current: Environment, accept:
     if step < 0:
         _write(run_folder, [Entry(0, current)])
         return ""
-    try:
-        entries = read_environments(run_folder)
-    except EnvironmentMismatch:
-        if not accept:
-            raise
-        entries = []
-    if not entries or entries[0].from_step > step:
+    entries = _entries_up_to(run_folder, step, accept)
+    if not entries:
         _write(run_folder, [Entry(step, current)])
         return f"goes on from step {step}; what the run was computed with before is not recorded"
-    found = check_environment(run_folder, step, current, accept)
+    found = _checked(run_folder, entries, step, current, accept)
     before = _before(entries, step)
     _write(run_folder, [*before, Entry(step, current)] if found else before)
     if not found:
         return ""
-    told = "; ".join(map(str, found))
-    return f"goes on from step {step} in another environment: {told}"
+    return f"goes on from step {step} in another environment: {_told(found)}"
 
 
 def environment_at(entries: Sequence[Entry], step: int) -> Environment:
@@ -157,8 +180,18 @@ def _write(run_folder: Path, entries: Sequence[Entry]) -> None:
     """Replace the record, if it says something else."""
     text = json.dumps([vars(entry) for entry in entries], indent=2) + "\n"
     path = run_folder / FILE_NAME
-    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
+    try:
+        same = read_bounded(path, LARGEST_JSON) == text.encode("utf-8")
+    except (OSError, UnsafeFileError):
+        same = False
+    if not same:
         write_text_atomic(path, text)
+
+
+def _told(found: Sequence[Difference], most: int = 20) -> str:
+    """Differences in one line; a record may have any number of names."""
+    more = f"; and {len(found) - most} more" if len(found) > most else ""
+    return "; ".join(map(str, found[:most])) + more
 
 
 def _name(run_folder: Path) -> str:
