@@ -177,7 +177,6 @@ def test_a_time_limit_stops_and_the_same_command_goes_on(cli, text, tmp_path):
         assert a == b
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_diverged_run_makes_the_exit_code_1_and_the_others_are_analysed(cli, text, tmp_path):
     code, stdout, stderr = cli(
         *study_arguments(text, tmp_path / "out"),
@@ -189,7 +188,6 @@ def test_a_diverged_run_makes_the_exit_code_1_and_the_others_are_analysed(cli, t
     assert line.startswith("run wild/seed-0 diverged: step 2:")
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_where_every_run_diverged_there_is_nothing_to_analyse(cli, text, tmp_path):
     code, stdout, stderr = cli(
         *study_arguments(text, tmp_path / "out", learning_rate="1e30", warmup_steps="0", seeds="2")

@@ -160,3 +160,20 @@ def test_use_without_weights_is_refused():
         pytest.raises(RuntimeError, match="use_weights was not called"),
     ):
         lanes.losses(*random_batch(config, 2, 5))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("factor", [1e30, np.inf])
+def test_numbers_that_are_not_finite_are_in_the_result_and_no_warning(threads, factor):
+    """A run looks at its losses itself; in tests a warning is an error."""
+    config = model_config()
+    params = random_params(config, np.float32)
+    with np.errstate(all="ignore"):
+        params = {name: array * np.float32(factor) for name, array in params.items()}
+    tokens, targets = random_batch(config, 4, 5)
+    with lanes_for(config, 5, dtype=np.float32, threads=threads) as lanes:
+        lanes.use_weights(params)
+        for losses in (lanes.loss_and_gradient(tokens, targets), lanes.losses(tokens, targets)):
+            assert factor < np.inf or not np.isfinite(losses).any()
+    with pytest.warns(RuntimeWarning, match="overflow"):  # of the user's own
+        params["model.norm.weight"] = np.float32(1e30) * np.float32(1e30)

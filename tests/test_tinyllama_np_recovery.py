@@ -172,7 +172,6 @@ def dies(left, name):
     return call
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_run_that_diverges_again_and_again_ends(tmp_path):
     job = job_of(tmp_path, divergence_retries=3, learning_rate=1e30, warmup_steps=0)
     outcome = train_run(job)

@@ -178,7 +178,6 @@ def test_rows_that_no_run_writes_are_told_in_one_line(tmp_path):
     assert not (out / "intervals.csv").exists()
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_run_that_diverges_leaves_the_others_alone(tmp_path):
     wild = Condition("wild", {"learning_rate": 1e30, "warmup_steps": 0})
     _, jobs = prepared(tmp_path / "both", tiny_config(conditions=(wild, BASELINE)))

@@ -249,7 +249,6 @@ def test_the_same_bytes_for_every_number_of_threads_in_numba(tmp_path):
 # --------------------------------------------------------------------------------------- divergence
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, backend):
     config = tiny_config(learning_rate=1e30, warmup_steps=0, backend=backend)

@@ -335,7 +335,6 @@ def test_a_run_that_went_back_further_the_second_time(tmp_path, verify, monkeypa
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("retries", [0, 3])
 def test_a_diverged_run(tmp_path, verify, retries):
     config = tiny_config(divergence_retries=retries, learning_rate=1e30, warmup_steps=0)
@@ -357,7 +356,6 @@ def test_a_run_that_diverged_where_an_interval_ends(job, verify, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_an_invented_recovery_is_named(tmp_path, verify):
     config = tiny_config(divergence_retries=1, learning_rate=1e30, warmup_steps=0)
     job = tiny_job(make_study(tmp_path, config), config)

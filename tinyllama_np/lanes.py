@@ -10,7 +10,7 @@ sum's order depends on who came first. The number of lanes is part of the config
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
@@ -189,12 +189,12 @@ class Lanes:
         One task a thread, since handing a task over takes as long as a small chunk's work.
         """
         if self._executor is None:
-            return [function(item) for item in items]
+            return self._on_threads(function, items)
 
         def share(thread: int) -> list[Result]:
             return [function(item) for item in items[thread :: self.threads]]
 
-        shares = list(self._executor.map(share, range(self.threads)))
+        shares = self._on_threads(share, range(self.threads))
         return [shares[i % self.threads][i // self.threads] for i in range(len(items))]
 
     @property
@@ -234,7 +234,26 @@ class Lanes:
                 self._workspaces.append(workspaces)
 
         with single_threaded_blas():
-            list((self._executor.map if self._executor else map)(carry, range(self.lanes)))
+            self._on_threads(carry, range(self.lanes))
+
+    def _on_threads(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> list[Result]:
+        """`function` of every item, on the threads if there are some; results in order."""
+
+        def quietly(item: Item) -> Result:
+            with unwarned():  # here: it holds for the thread that enters it
+                return function(item)
+
+        return list((self._executor.map if self._executor else map)(quietly, items))
+
+
+def unwarned() -> np.errstate:
+    """While it lasts NumPy does not warn of numbers that are not finite.
+
+    Who trains or evaluates looks at the result, and says what is to be said once.
+    """
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 @cache

@@ -26,7 +26,7 @@ from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.tokens import TokenArray, open_token_file
 from tinyllama_np.evaluate import evaluate
 from tinyllama_np.generate import generate
-from tinyllama_np.lanes import Lanes, StopRequested, mean_loss, single_threaded_blas
+from tinyllama_np.lanes import Lanes, StopRequested, mean_loss, single_threaded_blas, unwarned
 from tinyllama_np.ops import IntArray
 from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.parameters import Parameters
@@ -328,7 +328,8 @@ class Trainer:
         if self.lanes.stop():
             raise StopRequested
         ids = self.tokenizer.encode(prompt)[:context] or [end]
-        with single_threaded_blas():  # else the last bits depend on the number of cores
+        # with more threads the last bits depend on the number of cores
+        with single_threaded_blas(), unwarned():
             new = generate(
                 self.weights.views,
                 ids,
