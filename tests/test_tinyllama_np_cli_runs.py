@@ -163,9 +163,9 @@ def test_resume_refuses(cli, tmp_path):
     fake_study(study)
     refused(cli, tmp_path, [study, "--jobs=0"], "--jobs 0")
     refused(cli, tmp_path, [study, "--time-limit=soon"], "--time-limit 'soon'")
-    refused(cli, tmp_path, [study], "train.json of the token file cannot be read")
+    refused(cli, tmp_path, [study], "study/tokenizer.json is not the file", "put the file back")
     (study / "tokenizer.json").unlink()
-    refused(cli, tmp_path, [study], "tokenizer.json: No such file")
+    refused(cli, tmp_path, [study], "tokenizer.json is missing: put the file back")
     (study / "study.json").write_text("{}")
     refused(cli, tmp_path, [study], "study.json cannot be used")
 

@@ -335,9 +335,9 @@ def test_data_made_with_another_tokenizer_is_not_trained_on(tmp_path):
     out = make_study(tmp_path)
     other = make_study(tmp_path / "other", tiny_config(model={"vocab_size": 281}))
     shutil.copy(other / "tokenizer.json", out / "tokenizer.json")
-    with pytest.raises(CorpusError, match=r"train\.bin was written with tokenizer"):
+    with pytest.raises(CorpusError, match=r"study/tokenizer\.json is not the file that the study"):
         make_study(tmp_path)
-    with pytest.raises(CorpusError, match=r"train\.bin was written with tokenizer"):
+    with pytest.raises(CorpusError, match=r"study/tokenizer\.json is not the file that the study"):
         train_run(run_jobs(tiny_config(), out)[0])
 
 

@@ -6,10 +6,18 @@ import copy
 import json
 
 import pytest
-from tiny_study import tiny_config, write_study_json
+from tiny_study import make_study, tiny_config, write_study_json
 
+from tinyllama_np import trainer
+from tinyllama_np.checkpoint import CheckpointError
+from tinyllama_np.cli import main
 from tinyllama_np.config import ConfigError, CorpusConfig, TrainConfig
+from tinyllama_np.corpus.text import CorpusError
+from tinyllama_np.prepare import open_study
+from tinyllama_np.storage import append_text
+from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import check_same_study, read_study
+from tinyllama_np.train import train_run
 
 
 @pytest.fixture
@@ -108,3 +116,65 @@ def test_what_is_no_text_is_refused(tmp_path, values):
     (tmp_path / "study.json").unlink()
     with pytest.raises(ConfigError, match="No such file"):
         read_study(tmp_path)
+
+
+# --------------------------------------------------------------------------- what it vouches for
+
+
+def stopped_after_a_step(job):
+    """A run that was begun and stopped by its study's stop file."""
+    with pytest.MonkeyPatch.context() as patch:
+        take_step = trainer.Trainer.take_step
+
+        def stop(self):
+            if self.step == 1:
+                append_text(job.stop_file, "")
+            return take_step(self)
+
+        patch.setattr(trainer.Trainer, "take_step", stop)
+        assert train_run(job)["status"] == "stopped"
+    job.stop_file.unlink()
+
+
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_whole_data_of_another_study_is_not_trained_on(tmp_path, name, capsys):
+    """Token file and record agree with each other and with the tokenizer, also with study.json."""
+    config = tiny_config(train_tokens=None)
+    out = make_study(tmp_path, config)
+    (job,) = run_jobs(config, out)
+    stopped_after_a_step(job)
+    own = {path.name: path.read_bytes() for path in (out / "data").iterdir()}
+    other = "valid" if name == "train" else "train"
+    for ending in (".bin", ".json"):
+        (out / "data" / (name + ending)).write_bytes(own[other + ending])
+    found = rf"data/{name}\.bin is not the file that the study was made with \(stories"
+    for again in (
+        lambda: open_study(out),
+        lambda: train_run(job),
+        lambda: make_study(tmp_path, config),
+    ):
+        with pytest.raises(CorpusError, match=found):
+            again()
+    assert main(["verify", str(out)]) == 1
+    assert "EDITED OR DAMAGED" in capsys.readouterr().out
+
+    values = json.loads((out / "study.json").read_text())
+    values["data"][name] = values["data"][other]
+    write_study_json(out, values)
+    open_study(out)
+    with pytest.raises(CheckpointError, match=rf"step 1 was made with another data/{name}\.bin"):
+        train_run(job)
+    assert main(["verify", str(out), "--from", "0"]) == 1  # whose first step knows no checkpoint
+    told = capsys.readouterr().out
+    assert f"made with another data/{name}.bin" in told
+    assert "memory" not in told
+
+
+@pytest.mark.parametrize("section", [None, 3, {}, {"tokenizer": 3}, {"tokenizer": {"sha256": 3}}])
+def test_data_that_nothing_vouches_for_is_not_trained_on(tmp_path, section):
+    out = make_study(tmp_path)
+    values = json.loads((out / "study.json").read_text())
+    values["data"] = section
+    write_study_json(out, values)
+    with pytest.raises(CorpusError, match=r"tokenizer\.json is not the file .*study\.json says"):
+        open_study(out)

@@ -20,7 +20,7 @@ from tinyllama_np.config import ConfigError, CorpusConfig, StudyConfig
 from tinyllama_np.corpus.sources import iter_stories, open_source
 from tinyllama_np.corpus.synthetic import generate_stories
 from tinyllama_np.corpus.text import CorpusError, SelectedStories, select_stories
-from tinyllama_np.corpus.tokens import open_token_file, unfinished, write_token_file
+from tinyllama_np.corpus.tokens import unfinished, write_token_file
 from tinyllama_np.environment import package_version
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import (
@@ -35,7 +35,13 @@ from tinyllama_np.storage import (
     sole_owner,
     write_text_atomic,
 )
-from tinyllama_np.study_file import STUDY_FILE, check_same_study, read_study
+from tinyllama_np.study_file import (
+    STUDY_FILE,
+    check_same_study,
+    describe_data,
+    open_data,
+    read_study,
+)
 from tokenizer import Tokenizer
 
 Say = Callable[[str], None]
@@ -103,7 +109,7 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
         raise ConfigError(f"{out} is a file; name a folder for the study")
     if (out / STUDY_FILE).exists():
         check_same_study(config, out)
-        check_token_files(out)
+        open_data(out)
         return
     if out.exists() and any(out.iterdir()):
         raise ConfigError(
@@ -135,20 +141,6 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
                 remove_empty_folder(parent)
 
 
-def check_token_files(out: Path) -> None:
-    """Refuse a study's folder whose token files are damaged or were made with another tokenizer.
-
-    Raises
-    ------
-    CorpusError
-    OSError
-        If there is no tokenizer.
-    """
-    tokenizer_sha256 = sha256_file(out / "tokenizer.json")
-    for name in ("train.bin", "valid.bin"):
-        open_token_file(out / "data" / name, tokenizer_sha256)
-
-
 def open_study(out: Path) -> StudyConfig:
     """The configuration of the study in the folder `out`, whose data is checked.
 
@@ -157,7 +149,7 @@ def open_study(out: Path) -> StudyConfig:
     ConfigError
         If the folder holds no study, or one whose preparation never ended.
     CorpusError
-        If the token files are damaged.
+        If tokenizer or token files are damaged, or not those that the study was made with.
     """
     if not (out / STUDY_FILE).exists():
         if staging_folder(out).exists():
@@ -170,7 +162,7 @@ def open_study(out: Path) -> StudyConfig:
             "(`tinyllama-np runs FOLDER` lists those in a folder)"
         )
     config = read_study(out).config
-    check_token_files(out)
+    open_data(out)
     return config
 
 
@@ -237,14 +229,7 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: i
         "config": config.to_dict(),
         "config_hash": config.sha256,
         "parameters": parameter_count(config.model),
-        "data": {
-            "train": {"stories": ring.stories, "tokens": ring.tokens, "bytes": ring.text_bytes},
-            "valid": {
-                "stories": held_out.stories,
-                "tokens": held_out.tokens,
-                "bytes": held_out.text_bytes,
-            },
-        },
+        "data": describe_data(tokenizer.sha256, ring, held_out),
         "versions": versions(),
     }
     write_text_atomic(folder / STUDY_FILE, json.dumps(study, indent=2) + "\n")

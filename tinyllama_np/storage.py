@@ -289,7 +289,7 @@ def _lock(descriptor: int, path: Path) -> bool:
     return True
 
 
-def sha256_bytes(data: bytes | bytearray) -> str:
+def sha256_bytes(data: bytes | bytearray | memoryview) -> str:
     """Hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
 

@@ -1,4 +1,7 @@
-"""study.json: read and checked in one way by all that continue a study or list it."""
+"""study.json, read and checked in one way by all that continue a study or list it.
+
+It vouches for the study's tokenizer and token files too.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from tinyllama_np.config import ConfigError, StudyConfig
+from tinyllama_np.corpus.record import TokenFile, TokenFileInfo, open_token_file
+from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.safe_files import read_json_object, shown
+from tinyllama_np.storage import sha256_file
 
 STUDY_FILE = "study.json"
 _MOST_BYTES = 1 << 24  # a hundred thousand text files
+_TO_DO = "put the file back, or start the study in a new folder"
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,16 @@ class StudyFile:
 
     config: StudyConfig
     config_hash: str  # as recorded: of the settings that existed when the study was made
+    data: Any = None  # as recorded: `describe_data`, if it was not edited
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """A study's tokenizer and token files, which are those that study.json speaks of."""
+
+    tokenizer_sha256: str
+    train: TokenFile
+    valid: TokenFile
 
 
 def read_study(out: Path) -> StudyFile:
@@ -57,7 +74,71 @@ def read_study(out: Path) -> StudyFile:
         raise ConfigError(
             f"{path} cannot be used ({what}); put the file back as it was, or name another folder"
         ) from None
-    return StudyFile(config, found)
+    return StudyFile(config, found, values.get("data"))
+
+
+def describe_data(
+    tokenizer_sha256: str, train: TokenFileInfo, valid: TokenFileInfo
+) -> dict[str, dict[str, int | str]]:
+    """The section `data` of study.json."""
+    return {
+        "tokenizer": {"sha256": tokenizer_sha256},
+        "train": _describe_tokens(train),
+        "valid": _describe_tokens(valid),
+    }
+
+
+def _describe_tokens(info: TokenFileInfo) -> dict[str, int | str]:
+    return {
+        "stories": info.stories,
+        "tokens": info.tokens,
+        "bytes": info.text_bytes,
+        "sha256": info.sha256,
+    }
+
+
+def open_data(out: Path) -> StudyData:
+    """Open the tokenizer and the token files of the study in the folder `out`.
+
+    Each is checked against study.json: a file of another study is refused although its own record
+    agrees with it.
+
+    Raises
+    ------
+    ConfigError
+        If study.json cannot be used.
+    CorpusError
+        If a file is missing or is not the one that the study was made with.
+    """
+    recorded = read_study(out).data
+    path = out / "tokenizer.json"
+    if not path.is_file():
+        raise CorpusError(f"{path} is missing: {_TO_DO}")
+    made_with = sha256_file(path)
+    _check_entry(path, recorded, "tokenizer", {"sha256": made_with})
+    opened = {}
+    for name in ("train", "valid"):
+        opened[name] = open_token_file(out / "data" / f"{name}.bin", made_with)
+        entry = _describe_tokens(opened[name].info)
+        _check_entry(opened[name].path, recorded, name, entry)
+    return StudyData(made_with, opened["train"], opened["valid"])
+
+
+def _check_entry(path: Path, recorded: Any, name: str, found: Mapping[str, int | str]) -> None:
+    """See that study.json says of a file what was found."""
+    expected = recorded.get(name) if isinstance(recorded, dict) else None
+    expected = expected if isinstance(expected, dict) else {}
+    for key, value in found.items():
+        if expected.get(key) != value:
+            raise CorpusError(
+                f"{path} is not the file that the study was made with ({key} {_short(value)}, and "
+                f"{STUDY_FILE} says {_short(expected.get(key, 'nothing'))}): {_TO_DO}"
+            )
+
+
+def _short(value: Any) -> str:
+    """A count, or the beginning of a hash."""
+    return shown(value[:12])[1:-1] if isinstance(value, str) else shown(value)
 
 
 def check_same_study(config: StudyConfig, out: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,8 +22,7 @@ from tinyllama_np.backend import get_backend
 from tinyllama_np.checkpoint import Checkpoint, CheckpointError, restore
 from tinyllama_np.config import ModelConfig, TrainConfig
 from tinyllama_np.corpus.batches import BatchSource, consecutive_windows
-from tinyllama_np.corpus.text import CorpusError
-from tinyllama_np.corpus.tokens import TokenArray, open_token_file
+from tinyllama_np.corpus.tokens import TokenArray
 from tinyllama_np.evaluate import evaluate
 from tinyllama_np.generate import generate
 from tinyllama_np.lanes import Lanes, StopRequested, mean_loss, single_threaded_blas, unwarned
@@ -31,8 +30,10 @@ from tinyllama_np.ops import IntArray
 from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.parameters import Parameters
 from tinyllama_np.schedule import learning_rate
-from tinyllama_np.storage import sha256_file
+from tinyllama_np.storage import sha256_bytes
+from tinyllama_np.study_file import open_data
 from tinyllama_np.telemetry import Value, cell
+from tinyllama_np.training_state import DATA_FILES
 from tokenizer import Tokenizer
 
 Row = dict[str, Value]
@@ -45,25 +46,24 @@ class RunData:
     tokenizer: Tokenizer
     ring: TokenArray  # (U,), the training text
     valid: TokenArray
+    sha256: Mapping[str, str]  # of DATA_FILES; of the training text that of the ring
 
 
 def open_run_data(study_folder: Path, train_tokens: int | None) -> RunData:
-    """Open a study's tokenizer and token files, each checked against its recorded SHA-256.
+    """Open a study's tokenizer and token files, each checked against study.json.
 
     Raises
     ------
+    ConfigError
+        If study.json cannot be used.
     CorpusError
-        If a file is missing or has other bytes than when it was written.
+        If a file is missing or is not the one that the study was made with.
     """
-    path = study_folder / "tokenizer.json"
-    if not path.is_file():
-        raise CorpusError(f"{path} is missing: put it back, or start the study in a new folder")
-    made_with = sha256_file(path)
-    data = study_folder / "data"
-    train = open_token_file(data / "train.bin", made_with).tokens
-    valid = open_token_file(data / "valid.bin", made_with).tokens
-    tokenizer = Tokenizer.load(path)
-    return RunData(tokenizer, training_ring(train, train_tokens, tokenizer.end_of_text), valid)
+    data = open_data(study_folder)
+    tokenizer = Tokenizer.load(study_folder / "tokenizer.json")
+    ring = training_ring(data.train.tokens, train_tokens, tokenizer.end_of_text)
+    hashes = (data.tokenizer_sha256, sha256_bytes(ring.data), data.valid.info.sha256)
+    return RunData(tokenizer, ring, data.valid.tokens, dict(zip(DATA_FILES, hashes, strict=True)))
 
 
 def training_ring(tokens: IntArray, train_tokens: int | None, end_of_text: int) -> TokenArray:
@@ -129,6 +129,7 @@ class Trainer:
         self.tokenizer = data.tokenizer
         self._byte_lengths = data.tokenizer.token_byte_lengths()
         self._ring_tokens = len(data.ring)
+        self._data_sha256 = data.sha256
         t = train
         data_seed = t.seed if t.data_seed is None else t.data_seed
         self._batches = BatchSource(data.ring, t.batch_size, t.sequence_length, data_seed)
@@ -184,6 +185,7 @@ class Trainer:
             "interval": self.interval,
             "seed": self.train.seed,
             "recoveries": self.recoveries,
+            "data": dict(self._data_sha256),
             "train": self.train.to_dict(),
         }
 
@@ -193,8 +195,9 @@ class Trainer:
         Raises
         ------
         CheckpointError
-            If it was made with other settings.
+            If it was made with other settings or trained on other data.
         """
+        self.check_data(checkpoint.state)
         ours = json.loads(json.dumps(self.train.to_dict()))
         theirs = checkpoint.state["train"]
         for name in sorted({*ours, *theirs}):
@@ -230,6 +233,23 @@ class Trainer:
         self.recoveries = list(checkpoint.state["recoveries"])
         self.recent = list(recent)
         self.lanes.use_weights(self.weights.views)
+
+    def check_data(self, state: Mapping[str, Any]) -> None:
+        """See that a checkpoint's training_state.json speaks of the data that there is.
+
+        Raises
+        ------
+        CheckpointError
+            If it was trained on other data.
+        """
+        for name, expected in state["data"].items():
+            found = self._data_sha256[name]
+            if found != expected:
+                raise CheckpointError(
+                    f"the checkpoint at step {state['step']} was made with another {name} (SHA-256 "
+                    f"{expected[:12]}, now {found[:12]}): put the study's own tokenizer.json, data "
+                    "and study.json back, or start the study in a new folder"
+                )
 
     def went_back(self, failed: Row) -> None:
         """Note that the run came back to where it stands from a step that was not finite.

@@ -13,6 +13,8 @@ from tinyllama_np.telemetry import RECOVERY_COLUMNS, Mark
 
 # What a run writes that its configuration decides to the byte: a checkpoint knows how far each is.
 MARKED_FILES = ("steps.csv", "intervals.csv", "samples.jsonl")
+# What a run reads of its study: a checkpoint has the SHA-256 of the part that it trains on.
+DATA_FILES = ("tokenizer.json", "data/train.bin", "data/valid.bin")
 
 
 def marks_of(state: Mapping[str, Any], train: TrainConfig) -> dict[str, Mark]:
@@ -23,10 +25,11 @@ def marks_of(state: Mapping[str, Any], train: TrainConfig) -> dict[str, Mark]:
     CheckpointError
         If the state is none of a run with these settings.
     """
-    if "telemetry" not in state:
+    if "telemetry" not in state or "data" not in state:
         raise CheckpointError(
             f"the checkpoint at step {shown(state.get('step'))} was written by an older version, "
-            "which did not record its telemetry; finish the run with that version, or begin anew"
+            "which did not record its telemetry and data; finish the run with that version, or "
+            "begin anew"
         )
     step, interval = (_count(state, name) for name in ("step", "interval"))
     measured = sum(train.interval_step(i) <= step for i in range(train.intervals))
@@ -38,10 +41,21 @@ def marks_of(state: Mapping[str, Any], train: TrainConfig) -> dict[str, Mark]:
     recoveries = state.get("recoveries")
     if not isinstance(recoveries, list) or not all(map(_is_recovery, recoveries)):
         raise _wrong(f"recoveries={shown(recoveries)}, expected rows of recoveries.csv", train)
-    telemetry = state["telemetry"]
+    data, telemetry = state["data"], state["telemetry"]
+    if not is_data(data):
+        raise _wrong(f"data={shown(data)}, expected SHA-256 of {', '.join(DATA_FILES)}", train)
     if not isinstance(telemetry, dict) or set(telemetry) != set(MARKED_FILES):
         raise _wrong(f"telemetry={shown(telemetry)}, expected {', '.join(MARKED_FILES)}", train)
     return {name: _mark(name, telemetry[name], train) for name in MARKED_FILES}
+
+
+def is_data(entry: Any) -> bool:
+    """Whether a state's `data` is what a run writes: a SHA-256 for each of DATA_FILES."""
+    return (
+        isinstance(entry, dict)
+        and set(entry) == set(DATA_FILES)
+        and all(map(_is_hash, entry.values()))
+    )
 
 
 def _count(state: Mapping[str, Any], name: str) -> int:

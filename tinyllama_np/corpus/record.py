@@ -1,8 +1,8 @@
 """The token file's format: a row of tokens on disk, with a record beside it.
 
 `train.bin` is the tokens, little-endian, nothing else. `train.json` records what they are: counts,
-SHA-256 of the file and of the tokenizer. Opening verifies the first against the second, so a run
-never trains on a damaged or mixed-up file.
+SHA-256 of the file and of the tokenizer. Opening verifies the first against the second, so damage
+is seen. That the two are not those of another study is known from study.json alone.
 """
 
 from __future__ import annotations
@@ -106,7 +106,10 @@ def open_token_file(path: Path, tokenizer_sha256: str | None = None) -> TokenFil
             )
         found, largest = _digest_and_largest(path, dtype)
     except OSError as error:
-        raise CorpusError(f"token file {path} cannot be read: {error.strerror}") from None
+        raise CorpusError(
+            f"token file {path} cannot be read ({error.strerror}): put it back, or write it again "
+            "from the text (a study: start it in a new folder)"
+        ) from None
     if found != info.sha256:
         raise CorpusError(
             f"token file {path} has SHA-256 {found[:12]} and its record says "
@@ -148,7 +151,8 @@ def read_info(path: Path) -> TokenFileInfo:
         record = read_json_object(path)
     except OSError as error:
         raise CorpusError(
-            f"record {path} of the token file cannot be read: {error.strerror}"
+            f"record {path} of the token file cannot be read ({error.strerror}): put it back, or "
+            "write the token file again (a study: start it in a new folder)"
         ) from None
     except UnsafeFileError as error:
         raise CorpusError(

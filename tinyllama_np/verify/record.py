@@ -48,6 +48,8 @@ class RunRecord:
         By step, also those that turn out to be damaged when they are loaded.
     damage : tuple of str
         What had to be passed over to come here.
+    newest : dict, optional
+        training_state.json of the newest checkpoint, which says what the run trains on.
     """
 
     job: RunJob
@@ -57,6 +59,7 @@ class RunRecord:
     recoveries: list[dict[str, Any]]
     checkpoints: Mapping[int, Path]
     damage: tuple[str, ...] = ()
+    newest: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:

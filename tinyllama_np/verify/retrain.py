@@ -55,7 +55,8 @@ def verify_stretch(
     Raises
     ------
     CheckpointError
-        If the checkpoint was made with other settings than those of study.json.
+        If the checkpoint was made with other settings than those of study.json, or the run with
+        other data than that of the folder.
     EditedError
         If it does not stand where the run's record has it.
     """
@@ -76,6 +77,8 @@ def verify_stretch(
     )
     trainer = Trainer(job.model, job.train, data, job.condition, threads)
     try:
+        if record.newest is not None:
+            trainer.check_data(record.newest)
         if stretch.checkpoint is not None:
             at = stretch.checkpoint.state
             record.check_position(at)

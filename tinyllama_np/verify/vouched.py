@@ -18,6 +18,7 @@ from tinyllama_np.config import ConfigError, TrainConfig
 from tinyllama_np.job import FINISHED, RunJob, finished_outcome
 from tinyllama_np.storage import sha256_bytes
 from tinyllama_np.telemetry import RECOVERY_COLUMNS, format_row
+from tinyllama_np.training_state import is_data
 from tinyllama_np.verify.record import (
     RECOVERIES,
     TELEMETRY,
@@ -90,17 +91,17 @@ def load_vouched(folder: Path) -> Checkpoint:
         for entry in state["recoveries"]:
             numbers += [entry["step"], entry["back_to_step"]]
             format_row(entry, RECOVERY_COLUMNS)
-        if "telemetry" in state:  # older versions did not record it
+        if {"telemetry", "data"} <= state.keys():  # older versions did not record them
             marks = [state["telemetry"][name] for name in TELEMETRY]
             numbers += [mark["size"] for mark in marks if mark["sha256"]]
         whole = state["step"] == step_of(folder) and all(type(n) is int for n in numbers)
-        whole = whole and isinstance(state["train"], dict)
+        whole = whole and isinstance(state["train"], dict) and is_data(state["data"])
     except (LookupError, TypeError, ValueError):
         whole = False
-    if not whole and "telemetry" not in state:
+    if not whole and not {"telemetry", "data"} <= state.keys():
         raise NothingRecordedError(
             f"checkpoint {folder.name} was written by an older version, which did not record the "
-            "SHA-256 of the telemetry; train the run again with this one"
+            "SHA-256 of telemetry and data; train the run again with this one"
         )
     if not whole:
         raise CheckpointError(f"training_state.json of checkpoint {folder.name} was edited")
@@ -134,7 +135,8 @@ def _read_once(job: RunJob) -> RunRecord:
     else:
         raise NothingRecordedError(f"run {_name(job)} has no checkpoint yet: nothing to verify")
     recoveries = _recoveries(job, newest, outcome is not None)
-    record = RunRecord(job, step, interval, vouched, recoveries, checkpoints, tuple(damage))
+    state = newest.state if newest is not None else None
+    record = RunRecord(job, step, interval, vouched, recoveries, checkpoints, tuple(damage), state)
     check_shape(record)
     return record
 
