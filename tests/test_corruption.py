@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from tiny_study import finished_run
 
 from tinyllama_np.checkpoint import checkpoint_folders, load_checkpoint
 from tinyllama_np.corpus.tokens import open_token_file
-from tinyllama_np.job import RunJob, check_ended_telemetry
-from tinyllama_np.telemetry import GrowingFile, Mark
+from tinyllama_np.job import RunJob, check_ended_telemetry, finished_outcome
+from tinyllama_np.telemetry import GrowingFile, Mark, TelemetryError
 from tinyllama_np.trainer import open_run_data
 
 FLIPS = 1000
@@ -107,10 +108,41 @@ def test_a_file_that_is_gone_is_seen(job):
         moved.rename(path)
 
 
-def test_a_finished_run_whose_hashes_were_not_recorded_is_taken_as_it_is(job):
-    """Runs of earlier versions have no hashes in their outcome."""
-    outcome = job.folder / "outcome.json"
-    before = outcome.read_text()
-    outcome.write_text('{"status": "finished", "step": 13, "tokens_seen": 416, "message": ""}\n')
-    check_ended_telemetry(job)
-    outcome.write_text(before)
+@pytest.mark.slow
+def test_every_flipped_bit_of_an_outcome_is_seen_or_says_the_same(job):
+    """Nothing vouches for the file itself: what it says has to be what a run that ended says."""
+    path = job.folder / "outcome.json"
+    data = path.read_bytes()
+    whole, seen = finished_outcome(job), 0
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            outcome = finished_outcome(job)
+        except TelemetryError:
+            seen += 1
+            continue
+        finally:
+            path.write_bytes(data)
+        assert outcome is not None
+        hashes = outcome.pop("sha256")
+        assert outcome == {name: whole[name] for name in outcome}  # white space was flipped
+        assert set(hashes) == set(whole["sha256"])  # another value is seen in the file
+        seen += hashes != whole["sha256"]
+    assert seen > 0.8 * 8 * len(data)
+
+
+@pytest.mark.parametrize("name", [None, "steps.csv", "intervals.csv", "samples.jsonl"])
+def test_a_finished_run_whose_hashes_are_missing_is_refused(job, name):
+    path = job.folder / "outcome.json"
+    before = path.read_text()
+    outcome = json.loads(before)
+    if name is None:
+        del outcome["sha256"]
+    else:
+        del outcome["sha256"][name]
+    path.write_text(json.dumps(outcome))
+    with pytest.raises(TelemetryError, match=f"no SHA-256 of {name or 'steps.csv'}"):
+        check_ended_telemetry(job)
+    path.write_text(before)

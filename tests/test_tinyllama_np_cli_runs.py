@@ -213,8 +213,20 @@ def test_resume_ends_like_an_undisturbed_study(cli, tmp_path, monkeypatch):
     assert (moved / "intervals.csv").read_bytes() == (tmp_path / "whole/intervals.csv").read_bytes()
     assert json.loads(cli("runs", moved, "--json")[1])["studies"][0]["tokens_left"] == 0
     before = tree(moved)
-    assert cli("resume", moved)[0] == 0
+    code, _, stderr = cli("resume", moved)
+    assert (code, stderr[0]) == (0, "all runs ended before: nothing to train")
     assert tree(moved) == before
+    # the numbers stand without the checkpoints; that these are damaged is told
+    jobs = jobs_in(moved)
+    shutil.rmtree(jobs[0].folder / "checkpoints")
+    model = jobs[1].folder / "checkpoints/step-000013/model.safetensors"
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    code, stdout, stderr = cli("resume", moved)
+    assert (code, stdout) == (0, "the verdict\n")
+    told = [line for line in stderr if line.startswith("warning: ")]
+    assert [line.split(":")[1].strip() for line in told] == ["baseline/seed-0", "baseline/seed-1"]
+    assert "model.safetensors of checkpoint step-000013 has changed since it was" in told[1]
+    assert all("Its numbers stand without it" in line for line in told)
 
 
 def stop_after(study, step):

@@ -25,6 +25,7 @@ from tiny_study import (
 from tinyllama_np import trainer
 from tinyllama_np.checkpoint import CheckpointError, checkpoint_folders, load_checkpoint
 from tinyllama_np.job import check_ended_telemetry
+from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.train import train_run
 from tinyllama_np.trainer import Trainer
 
@@ -94,6 +95,12 @@ def test_a_run_goes_back_to_its_last_interval_at_half_the_rate(tmp_path, monkeyp
     assert [float(row["lr"]) for row in mine] == [0.005] + [0.01] * 7 + [0.0025] * 5
     assert [row["lr"] for row in rows(job.folder / "intervals.csv")][-2:] == ["0.0025"] * 2
     assert capsys.readouterr().err.count("step 10 was not finite: back to step 8") == 2
+
+    check_ended_telemetry(job)
+    path = job.folder / "recoveries.csv"
+    path.write_text(path.read_text().replace(",8,", ",6,", 1))
+    with pytest.raises(TelemetryError, match="of baseline/seed-0 is not what the run wrote"):
+        check_ended_telemetry(job)
 
 
 def test_the_weights_are_those_of_the_halved_rate(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import struct
 
 import numpy as np
@@ -14,6 +15,7 @@ from tinyllama_np.telemetry import (
     STEP_COLUMNS,
     TIMING_COLUMNS,
     CsvLog,
+    TelemetryError,
     format_row,
     last_row,
     read_rows,
@@ -166,3 +168,25 @@ def test_last_row_of_a_file_whose_tail_begins_inside_a_character(tmp_path):
     for extra in range(4):
         path.write_text("condition,step\n" + "x" * extra + "é,1\n" * 400, encoding="utf-8")
         assert last_row(path) == {"condition": "é", "step": "1"}
+
+
+def test_a_file_that_is_almost_all_hole_takes_no_memory(tmp_path):
+    log = filled_log(tmp_path)
+    mark, whole = log.mark(), log.path.read_bytes()
+    os.truncate(log.path, 1 << 40)
+    assert len(read_rows(log.path)) == whole.count(b"\n") - 1
+    again = CsvLog(log.path, log.columns)
+    assert again.compare(mark) == "whole"
+    again.back_to(mark)
+    assert (log.path.read_bytes(), again.mark()) == (whole, mark)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "steps.csv"
+    os.mkfifo(path)
+    assert last_row(path) is None
+    log = CsvLog(path, ("step", "loss"))
+    for read in (lambda: read_rows(path), lambda: log.compare(log.mark())):
+        with pytest.raises(TelemetryError, match="it is no regular file"):
+            read()

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyllama_np.checkpoint import CheckpointError, load_checkpoint
 from tinyllama_np.config import ModelConfig, TrainConfig
 from tinyllama_np.safe_files import UnsafeFileError, read_json_object
 from tinyllama_np.storage import sha256_file
 from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.training_state import MARKED_FILES
 
+RECOVERIES_FILE = "recoveries.csv"
 FINISHED, STOPPED, DIVERGED, FAILED = "finished", "stopped", "diverged", "failed"
 KEEP = ("last", "all", "best")
 
@@ -46,13 +48,15 @@ def run_folder(study_folder: Path, condition: str, seed: int) -> Path:
     return study_folder / "runs" / condition / f"seed-{seed}"
 
 
-def finished_outcome(job: RunJob) -> dict[str, Any] | None:
-    """The outcome of a run that has ended and would not go on if asked; None for any other.
+def read_outcome(job: RunJob) -> dict[str, Any] | None:
+    """What outcome.json says of a run; None where there is none.
 
     Raises
     ------
     TelemetryError
-        If outcome.json is damaged.
+        If it is damaged, or does not vouch for all that a run that has ended leaves.
+    OSError
+        If it cannot be read.
     """
     path = job.folder / "outcome.json"
     if not path.exists():
@@ -61,23 +65,56 @@ def finished_outcome(job: RunJob) -> dict[str, Any] | None:
         outcome = read_json_object(path)
     except UnsafeFileError:
         outcome = {}
-    if not _is_outcome(outcome):
+    if not _is_outcome(outcome, job.train):
         raise TelemetryError(
-            f"outcome.json of {job.condition}/{job.folder.name} says nothing that can be used; "
+            f"outcome.json of {_name(job)} says nothing that can be used; "
             "remove it to let the run go on from its checkpoint"
         )
-    return outcome if outcome["status"] in (FINISHED, DIVERGED) else None
+    if outcome["status"] in (FINISHED, DIVERGED):
+        vouched = outcome.get("sha256", {})
+        missing = [name for name in vouched_files(job.train) if name not in vouched]
+        if missing:
+            raise TelemetryError(
+                f"outcome.json of {_name(job)} has no SHA-256 of {', '.join(missing)}: it was "
+                "edited or damaged, or an older version wrote it; remove it to let the run go on "
+                "from its checkpoint"
+            )
+    return outcome
 
 
-def _is_outcome(outcome: Mapping[str, Any]) -> bool:
-    """Whether an outcome has what is asked of it later."""
-    hashes = outcome.get("sha256", {})
-    return (
+def finished_outcome(job: RunJob) -> dict[str, Any] | None:
+    """The outcome of a run that has ended and would not go on if asked; None for any other.
+
+    Raises
+    ------
+    TelemetryError, OSError
+        As `read_outcome`.
+    """
+    outcome = read_outcome(job)
+    return outcome if outcome and outcome["status"] in (FINISHED, DIVERGED) else None
+
+
+def vouched_files(train: TrainConfig) -> tuple[str, ...]:
+    """The files whose SHA-256 stands in the outcome of a run that has ended."""
+    return (*MARKED_FILES, *([RECOVERIES_FILE] if train.divergence_retries else []))
+
+
+def _is_outcome(outcome: Mapping[str, Any], train: TrainConfig) -> bool:
+    """Whether an outcome has what is asked of it later, and ends where such a run can end."""
+    status, hashes = outcome.get("status"), outcome.get("sha256", {})
+    if not (
         all(type(outcome.get(name)) is int for name in ("step", "tokens_seen"))
         and all(isinstance(outcome.get(name), str) for name in ("status", "message"))
         and isinstance(hashes, dict)
-        and set(hashes) <= set(MARKED_FILES)
-    )
+        and set(hashes) <= {*MARKED_FILES, RECOVERIES_FILE}
+    ):
+        return False
+    if status not in (FINISHED, DIVERGED):
+        return status in (STOPPED, FAILED)
+    step: int = outcome["step"]
+    tokens: int = outcome["tokens_seen"]
+    at_an_end = status == DIVERGED or step == train.steps
+    return at_an_end and tokens == step * train.tokens_per_step
 
 
 def check_ended_telemetry(job: RunJob) -> None:
@@ -92,7 +129,30 @@ def check_ended_telemetry(job: RunJob) -> None:
         path = job.folder / name
         if not path.is_file() or sha256_file(path) != expected:
             raise TelemetryError(
-                f"{name} of {job.condition}/{job.folder.name} is not what the run wrote: it was "
-                f"edited or damaged; put the file back, or remove runs/{job.condition}/"
-                f"{job.folder.name} to train the run again"
+                f"{name} of {_name(job)} is not what the run wrote: it was "
+                f"edited or damaged; put the file back, or remove runs/{_name(job)} "
+                "to train the run again"
             )
+
+
+def last_checkpoint_problem(job: RunJob) -> str:
+    """What is wrong with the checkpoint that a finished run has kept; "" if it is whole.
+
+    Telemetry and analysis do not depend on it: it is for whoever wants the model.
+    """
+    try:
+        load_checkpoint(job.folder / "checkpoints" / f"step-{job.train.steps:06d}")
+    except CheckpointError as error:
+        found = str(error).partition("; ")[0]
+    except OSError as error:
+        found = f"{error.filename}: {error.strerror}"
+    else:
+        return ""
+    return (
+        f"{_name(job)}: {found}. Its numbers stand without it; to have the model, put the "
+        f"checkpoint back, or remove runs/{_name(job)} to train the run again"
+    )
+
+
+def _name(job: RunJob) -> str:
+    return f"{job.condition}/{job.folder.name}"

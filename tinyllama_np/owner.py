@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from tinyllama_np.safe_files import UnsafeFileError, check_regular
+
 _SYSTEM_LOCKS = Path("/proc/locks")  # Linux's list of all locks on files
 
 
@@ -16,13 +18,14 @@ def owner(folder: Path) -> str | None:
     """
     path = folder / ".lock"
     try:
+        check_regular(path)
         with open(path, encoding="utf-8", errors="replace") as stream:
             recorded = stream.read(100).strip()
             try:
                 held = _is_listed(os.fstat(stream.fileno()), recorded)
             except OSError:  # a system without such a list
                 held = not _can_share(stream.fileno())
-    except OSError:
+    except (OSError, UnsafeFileError):
         return None
     return (recorded or "another process") if held else None
 

@@ -23,6 +23,17 @@ class UnsafeFileError(ValueError):
     """A file holds what no file of its kind holds; one line, without the file's name."""
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what is there but is no file: a folder, a device, or a pipe, at which one waits.
+
+    Raises
+    ------
+    UnsafeFileError
+    """
+    if path.exists() and not path.is_file():
+        raise UnsafeFileError("it is no regular file")
+
+
 def read_bounded(path: Path, largest: int) -> bytearray:
     """The content of a file of at most `largest` bytes, which are not asked for but where needed.
 
@@ -33,8 +44,7 @@ def read_bounded(path: Path, largest: int) -> bytearray:
     OSError
         If it cannot be read.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise UnsafeFileError("it is no regular file")
+    check_regular(path)
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         data = bytearray(size + 1 if size <= largest else 0)
@@ -99,6 +109,12 @@ def shown(value: object, most: int = 60) -> str:
         return f"a {type(value).__name__} of {len(value)} values"
     text = ascii(value)
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def printable(text: str, most: int = 1000) -> str:
+    """Parts of a file as a text for the terminal: no control characters, and cut where long."""
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:most])
+    return plain if len(text) <= most else plain + "..."
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from tinyllama_np.safe_files import UnsafeFileError, check_regular
 from tinyllama_np.storage import append_bytes, cut_file, flush_file, write_atomic
 
 INTERVAL_COLUMNS = (
@@ -50,6 +51,8 @@ TIMING_COLUMNS = (
     "evaluation_s",
     "threads",
 )
+LARGEST_TABLE = 1 << 28  # bytes of a CSV file that is read whole; a million steps take 100 MB
+_PIECE = 1 << 20  # bytes that are read at a time
 RECOVERY_COLUMNS = ("step", "back_to_step", "train_loss", "grad_norm", "learning_rate_scale")
 
 Value = str | int | float | None
@@ -81,10 +84,15 @@ def read_rows(path: Path, size: int | None = None) -> list[dict[str, str]]:
 
     So are zeros at the end, which a file system may leave after a power cut, and what follows the
     first `size` bytes.
+
+    Raises
+    ------
+    TelemetryError
+        If it is no regular file, or larger than any run writes.
     """
     if not path.exists():
         return []
-    text, *_ = path.read_bytes()[:size].decode("utf-8", errors="replace").split("\0", 1)
+    text = _before_zeros(path)[:size].decode("utf-8", errors="replace")
     complete = text[: text.rfind("\n") + 1]
     rows = []
     try:
@@ -100,14 +108,33 @@ def is_whole(row: Mapping[str, str], columns: Sequence[str]) -> bool:
     return set(row) == set(columns) and None not in row.values()
 
 
+def _before_zeros(path: Path) -> bytes:
+    """A file's content up to the first zero: of a file that is all hole nothing is held."""
+    content = bytearray()
+    try:
+        check_regular(path)
+    except UnsafeFileError as error:
+        raise TelemetryError(f"{path} cannot be read: {error}") from None
+    with open(path, "rb") as stream:
+        while piece := stream.read(_PIECE):
+            before, zero, _ = piece.partition(b"\0")
+            content += before
+            if zero:
+                break
+            if len(content) > LARGEST_TABLE:
+                raise TelemetryError(f"{path} has more than {LARGEST_TABLE:,} bytes of rows")
+    return bytes(content)
+
+
 def last_row(path: Path) -> dict[str, str] | None:
     """The last complete row of a CSV file that may be growing; None where there is none."""
     try:
+        check_regular(path)
         with open(path, "rb") as stream:
             header = stream.readline(1000).decode("utf-8", errors="replace")
             stream.seek(max(stream.tell(), stream.seek(0, io.SEEK_END) - 1000))
             tail = stream.read().decode("utf-8", errors="replace")  # may begin inside a character
-    except OSError:
+    except (OSError, UnsafeFileError):
         return None
     lines = tail.split("\n")[:-1]  # what follows the last line end is not complete
     cells = lines[-1].split(",") if lines else []
@@ -144,17 +171,15 @@ class GrowingFile:
 
     def compare(self, mark: Mark) -> Literal["whole", "short", "changed"]:
         """Whether the file still begins with what it held at `mark`."""
-        data = self._content()[: mark.size]
-        if len(data) < mark.size:
+        if self._length() < mark.size:
             return "short"
-        return "whole" if hashlib.sha256(data).hexdigest() == mark.sha256 else "changed"
+        return "whole" if self._hash(mark.size).hexdigest() == mark.sha256 else "changed"
 
     def back_to(self, mark: Mark) -> None:
         """Cut what was added after `mark`, up to which the file is whole."""
-        data = self._content()
-        if len(data) > mark.size:
+        if self._length() > mark.size:
             cut_file(self.path, mark.size)
-        self._size, self._digest = mark.size, hashlib.sha256(data[: mark.size])
+        self._size, self._digest = mark.size, self._hash(mark.size)
 
     def append(self, text: str) -> None:
         """Add to the end.
@@ -179,8 +204,25 @@ class GrowingFile:
         """Put what was written on the disk."""
         flush_file(self.path)
 
-    def _content(self) -> bytes:
-        return self.path.read_bytes() if self.path.exists() else b""
+    def _length(self) -> int:
+        """Bytes of the file; 0 where there is none."""
+        if not self.path.exists():
+            return 0
+        try:
+            check_regular(self.path)
+        except UnsafeFileError as error:
+            raise TelemetryError(f"{self.path} cannot be read: {error}") from None
+        return self.path.stat().st_size
+
+    def _hash(self, size: int) -> hashlib._Hash:
+        """SHA-256 of the first `size` bytes, read in pieces."""
+        digest = hashlib.sha256()
+        if size:
+            with open(self.path, "rb") as stream:
+                while size and (piece := stream.read(min(size, _PIECE))):
+                    digest.update(piece)
+                    size -= len(piece)
+        return digest
 
     def _rewrite(self, text: str) -> None:
         data = text.encode("utf-8")

@@ -33,6 +33,7 @@ from tinyllama_np.interrupts import StopSignals
 from tinyllama_np.job import (
     DIVERGED,
     FINISHED,
+    RECOVERIES_FILE,
     STOPPED,
     RunJob,
     finished_outcome,
@@ -43,6 +44,7 @@ from tinyllama_np.storage import (
     make_folder,
     remove_folder,
     remove_leftovers,
+    sha256_file,
     sole_owner,
     write_text_atomic,
 )
@@ -234,7 +236,7 @@ class _Run:
         if self.train.divergence_retries:
             rows = [format_row(row, RECOVERY_COLUMNS) for row in self.trainer.recoveries]
             text = ",".join(RECOVERY_COLUMNS) + "\n" + "".join(rows)
-            write_text_atomic(self.job.folder / "recoveries.csv", text)
+            write_text_atomic(self.job.folder / RECOVERIES_FILE, text)
 
     # ----------------------------------------------------------------------------------- the loop
 
@@ -372,12 +374,15 @@ class _Run:
     def outcome(self, status: str, message: str) -> dict[str, Any]:
         """What outcome.json says; the telemetry whose SHA-256 it names is on the disk by then."""
         self._flush_telemetry()
+        hashes = {name: log.mark().sha256 for name, log in self.telemetry.items()}
+        if self.train.divergence_retries:
+            hashes[RECOVERIES_FILE] = sha256_file(self.job.folder / RECOVERIES_FILE)
         return {
             "status": status,
             "step": self.trainer.step,
             "tokens_seen": self.trainer.step * self.train.tokens_per_step,
             "message": message,
-            "sha256": {name: log.mark().sha256 for name, log in self.telemetry.items()},
+            "sha256": hashes,
         }
 
     def say(self, message: str) -> None:

@@ -20,10 +20,20 @@ from tinyllama_np.disk_need import check_free_space, disk_need
 from tinyllama_np.environment import current_environment
 from tinyllama_np.environment_record import EnvironmentMismatch, check_environment
 from tinyllama_np.interrupts import Interrupted, StopSignals, break_off, end_at_once
-from tinyllama_np.job import DIVERGED, FAILED, KEEP, STOPPED, RunJob, finished_outcome
+from tinyllama_np.job import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    KEEP,
+    STOPPED,
+    RunJob,
+    finished_outcome,
+    last_checkpoint_problem,
+)
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.os_errors import explain
 from tinyllama_np.progress import Progress
+from tinyllama_np.safe_files import UnsafeFileError, read_bounded
 from tinyllama_np.storage import FolderInUseError, remove_file, sole_owner, write_text_atomic
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.telemetry import TelemetryError
@@ -164,7 +174,11 @@ def _kept_before(out: Path) -> str:
 
 def _recorded_keep(out: Path) -> str:
     path = out / _KEEP_FILE
-    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
+    try:
+        found = read_bounded(path, 100) if path.exists() else b""
+    except UnsafeFileError as error:
+        raise ConfigError(f"{path} cannot be read: {error}; remove it") from None
+    return found.decode("utf-8", errors="replace").strip()
 
 
 @dataclass(frozen=True)
@@ -183,7 +197,14 @@ def _place(job: RunJob) -> tuple[str, bool]:
 
 def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _Stop]:
     """Run the jobs, `count` at a time; returns their outcomes and what stopped them."""
-    ended = [outcome for job in jobs if (outcome := finished_outcome(job)) is not None]
+    ended = []
+    for job in jobs:
+        outcome = finished_outcome(job)
+        if outcome is not None:
+            ended.append(outcome)
+            problem = last_checkpoint_problem(job) if outcome["status"] == FINISHED else ""
+            if problem:
+                say(f"warning: {problem}")
     if len(ended) == len(jobs):
         say("all runs ended before: nothing to train")
         return ended, _Stop()
