@@ -111,6 +111,30 @@ def test_a_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(60, False), (100, True)])
+def test_a_narrow_terminal_keeps_its_bar(tmp_path, monkeypatch, columns, shown):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "_columns", lambda: columns)
+    with Progress([job_with_steps(tmp_path, 5.5)], total=416) as bar:
+        bar.update(32)
+    assert ("loss" in stream.getvalue()) == shown
+
+
+def test_the_bar_of_a_continued_study_counts_from_its_start(tmp_path, monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress([job_with_steps(tmp_path, 5.5)], total=10**9) as bar:
+        bar.update(5 * 10**8)
+        bar.update(5 * 10**8)
+        bar.say("a line")
+        assert bar._bar.initial == 5 * 10**8  # what was done before is no speed
+    assert stream.getvalue().split("\n")[0].split("\r")[-1] == "a line"
+    assert "50%" in stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -103,6 +103,16 @@ def test_a_run_goes_back_to_its_last_interval_at_half_the_rate(tmp_path, monkeyp
         check_ended_telemetry(job)
 
 
+def test_a_run_that_goes_back_often_does_not_fill_the_screen(tmp_path, monkeypatch, capsys):
+    job = job_of(tmp_path, divergence_retries=9)
+    not_finite_at(monkeypatch, BAD_STEP, above=0.04)
+    assert train_run(job)["message"] == "went back 5 times; see recoveries.csv"
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 3
+    assert shown[-1].endswith("; the next times are in log.txt and recoveries.csv alone")
+    assert (job.folder / "log.txt").read_text().count("was not finite") == 5
+
+
 def test_the_weights_are_those_of_the_halved_rate(tmp_path, monkeypatch):
     """Computed by the trainer alone: to the last interval, then on at half the rate."""
     job = job_of(tmp_path, divergence_retries=1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -13,6 +16,7 @@ from tinyllama_np.job import RunJob
 from tinyllama_np.telemetry import last_row
 
 SECONDS_BETWEEN_LINES = 10.0
+_COLUMNS_OF_A_BAR = 60  # with share, tokens, times and speed, so that some of the bar is left
 
 
 class Progress:
@@ -33,35 +37,49 @@ class Progress:
         self._tokens = 0
         self._shown = -SECONDS_BETWEEN_LINES
         self._shown_tokens = 0
-        self._bar = tqdm(
-            total=total,
-            unit="token",
-            unit_scale=True,
-            smoothing=0.1,
-            disable=not sys.stderr.isatty(),
-            file=sys.stderr,
-            dynamic_ncols=True,
-        )
+        self._bar: tqdm[NoReturn] | None = None
+        self._terminal = sys.stderr.isatty()
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar.disable and self._tokens > self._shown_tokens:
+        if not self._terminal and self._tokens > self._shown_tokens:
             self._print_line()
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def update(self, tokens: int) -> None:
         """Show that all runs together have seen `tokens`."""
         self._tokens = tokens
         if self._first is None:  # a resumed study does not begin at 0
             self._first = tokens
-            self._bar.initial = self._bar.n = tokens
-        if not self._bar.disable:
-            self._bar.set_postfix_str(self._losses(), refresh=False)
-            self._bar.update(tokens - self._bar.n)
+        if self._terminal:
+            self._show_bar(tokens)
         elif time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
             self._print_line()
+
+    def say(self, message: str) -> None:
+        """A line above the bar."""
+        with suppress(OSError):
+            tqdm.write(message, file=sys.stderr)
+            sys.stderr.flush()
+
+    def _show_bar(self, tokens: int) -> None:
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._total,
+                initial=tokens,
+                unit="token",
+                unit_scale=True,
+                smoothing=0.1,
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
+        losses = self._losses()
+        fits = _columns() - len(losses) >= _COLUMNS_OF_A_BAR
+        self._bar.set_postfix_str(losses if fits else "", refresh=False)
+        self._bar.update(tokens - self._bar.n)
 
     def _print_line(self) -> None:
         self._shown, self._shown_tokens = time.monotonic(), self._tokens
@@ -91,6 +109,14 @@ class Progress:
             if at_work:
                 shown.append(f"{job.condition}/{job.train.seed} {loss:.3f}")
         return "loss " + ", ".join(shown) if shown else ""
+
+
+def _columns() -> float:
+    """Width of the terminal; infinite where it is not known."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or math.inf
+    except (OSError, ValueError):
+        return math.inf
 
 
 def format_seconds(seconds: float) -> str:

@@ -12,6 +12,7 @@ import json
 import math
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +64,7 @@ from tinyllama_np.telemetry import (
 from tinyllama_np.trainer import Row, RunData, Trainer, open_run_data
 from tinyllama_np.training_state import marks_of
 
+SHOWN_RECOVERIES = 3  # of a run; more lines would hide what else is said
 PATIENCE = 20.0  # seconds that a killed command's workers have to end
 
 
@@ -301,9 +303,13 @@ class _Run:
         self.trainer.recoveries = recoveries
         self.trainer.went_back(failed)
         self._write_recoveries()
+        times = len(self.trainer.recoveries)
         self.say(
             f"step {failed['step']} was not finite: back to step {self.trainer.step} with "
             f"{self.trainer.learning_rate_scale:g} of the scheduled learning rate"
+            + "; the next times are in log.txt and recoveries.csv alone"
+            * (times == SHOWN_RECOVERIES),
+            show=times <= SHOWN_RECOVERIES,
         )
         return ""
 
@@ -385,11 +391,11 @@ class _Run:
             "sha256": hashes,
         }
 
-    def say(self, message: str) -> None:
+    def say(self, message: str, show: bool = True) -> None:
         """Tell whoever watches, and whoever asks later."""
-        print(
-            f"{self.job.condition}/{self.job.folder.name}: {message}", file=sys.stderr, flush=True
-        )
+        if show:
+            with suppress(OSError):  # a terminal that was closed costs no run
+                print(f"{self.name}: {message}", file=sys.stderr, flush=True)
         now = datetime.now().isoformat(" ", "seconds")
         append_text(self.job.folder / "log.txt", f"{now} {message}\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, wait
@@ -213,7 +214,8 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _S
     with Workers(count) as workers:
 
         def on_first(_: int) -> None:
-            say("stopping at a checkpoint (once more to stop at once)")
+            below_the_bar = "\n" * sys.stderr.isatty()
+            say(f"{below_the_bar}stopping at a checkpoint (once more to stop at once)")
             workers.interrupt()
 
         def on_second(number: int) -> None:
@@ -249,7 +251,7 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _S
                     workers,
                     report=progress.update,
                     stop_requested=stop_requested,
-                    say=say,
+                    say=progress.say,
                 )
             stop_requested()  # also a signal, or the end of the time, that came last
     return outcomes, stop
