@@ -142,6 +142,18 @@ def test_what_does_not_change_the_numbers_may_differ(cli, text, tmp_path, change
     assert cli(*study_arguments(text, tmp_path / "out", **change))[0] == 0
 
 
+def test_what_an_ended_run_kept_stays(cli, text, tmp_path):
+    arguments = study_arguments(text, tmp_path / "out")
+    said = "--keep acts while a run goes on: ended ones keep the checkpoints they have"
+    assert said not in cli(*arguments, "--keep=all")[2]
+    before = tree(tmp_path)
+    code, _, stderr = cli(*arguments, "--keep=last")
+    assert (code, tree(tmp_path)) == (0, before)
+    assert said in stderr
+    assert said not in cli(*arguments, "--keep=all")[2]
+    assert said not in cli(*arguments)[2]
+
+
 def test_conditions(cli, text, tmp_path):
     out = tmp_path / "out"
     fresh = "fresh:train-tokens=all,learning_rate=3e-3,sample_tokens=0"

@@ -293,9 +293,12 @@ def test_another_study_in_the_folder(tmp_path):
         "train.learning_rate is 0.01 there and 0.25 here",
         "model.rope_theta is 10000.0 there and 9.0 here",
         "seeds is [0] there and [0, 1] here",
+        "; seeds cannot be added to a study, they all train in a new folder",
     ):
         assert difference in message
     assert "batch_size" not in message
+    with pytest.raises(ConfigError, match=r"give the same settings to continue it$"):
+        make_study(tmp_path, tiny_config(learning_rate=0.25))
     assert tree(out) == before
 
 

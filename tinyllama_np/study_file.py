@@ -157,6 +157,8 @@ def check_same_study(config: StudyConfig, out: Path) -> None:
         raise ConfigError(
             f"folder {out} holds another study: {'; '.join(differences)}. "
             "Name another folder, or give the same settings to continue it"
+            + "; seeds cannot be added to a study, they all train in a new folder"
+            * any(line.startswith("seeds is ") for line in differences)
         )
 
 

@@ -135,6 +135,9 @@ def carry_out(
                 accept_environment=arguments.accept_environment,
             )
             _check_environments(jobs)
+            ended = any(finished_outcome(job) is not None for job in jobs)
+            if ended and arguments.keep not in (None, _recorded_keep(out)):
+                say("--keep acts while a run goes on: ended ones keep the checkpoints they have")
             need = disk_need(jobs, workers)
             if need.runs:
                 say(check_free_space(need, out))
