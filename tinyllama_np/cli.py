@@ -72,7 +72,8 @@ def _ended_by_an_interrupt() -> Iterator[None]:
     """
 
     def end(number: int, _: object) -> NoReturn:
-        os.write(2, b"stopped before anything began; give the same command again to begin\n")
+        line = "stopped before anything began; give the same command again to begin"
+        print(line, file=sys.stderr, flush=True)
         os._exit(128 + number)
 
     before = signal.getsignal(signal.SIGINT)
@@ -121,6 +122,5 @@ def _drop_what_nobody_reads(stream: TextIO) -> None:
         stream.flush()
     except OSError:
         with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
+            _, nowhere = os.pipe()  # it takes what little is left in the stream's buffers
             os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
