@@ -79,8 +79,7 @@ class Watch:
 
     def phases(self) -> set[str]:
         """All phases at this moment."""
-        staging = self.out.with_name(f".{self.out.name}.partial")
-        if any(self._new(entries(staging)).values()):
+        if any(self._new(entries(self.out / ".study.partial")).values()):
             return {PREPARING}
         if not self.trained():
             return {self._phase(run) for run in self.runs}

@@ -101,12 +101,12 @@ class FailingDisk(storage.Disk):
 
     # ------------------------------------------------------------------------------ the operations
 
-    def make_folders(self, folder: Path) -> None:
-        with self._operation("make_folders", folder, grows=True):
-            missing = [p for p in (folder, *folder.parents) if not p.exists()]
-            super().make_folders(folder)
-            for made in reversed(missing):
-                self._renamed("create", made)
+    def make_folder(self, folder: Path) -> None:
+        with self._operation("make_folder", folder, grows=True):
+            new = not folder.exists()
+            super().make_folder(folder)
+            if new:
+                self._renamed("create", folder)
 
     def open(self, path: Path, mode: str) -> BinaryIO:
         new = not path.exists()

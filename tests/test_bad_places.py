@@ -130,7 +130,6 @@ def refused(cli, arguments, *parts):
         ("file/study", ["file", "name another folder"]),
         ("file/deep/study", ["file", "name another folder"]),
         ("n" * 300, ["n" * 300, "File name too long; name a shorter one"]),
-        ("n" * 250, ["n" * 250, "File name too long; name a shorter one"]),  # .n.partial is not
     ],
 )
 @POSIX
@@ -274,6 +273,14 @@ def test_a_disk_that_becomes_full_while_analysing(cli, tmp_path, monkeypatch):
     code, stdout, stderr = cli(*study_arguments(write_text(tmp_path / "text.txt"), out))
     assert (code, stdout) == (1, "")
     assert stderr[-1] == f"error: {out / 'report.html'}: {MAKE_ROOM}"
+
+
+@pytest.mark.slow
+def test_a_mount_point_takes_a_study(cli, tmp_path, small_disk):
+    arguments = study_arguments(write_text(tmp_path / "text.txt"), small_disk.folder)
+    code, _, stderr = cli(*arguments, "--time-limit=0.000001s")
+    assert code == 0, stderr
+    assert (small_disk.folder / "study.json").is_file()
 
 
 @pytest.mark.slow

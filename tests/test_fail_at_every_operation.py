@@ -149,8 +149,9 @@ def write_in_place(path: Path, text: str) -> None:
 
 
 def make_folder_without_flush(folder: Path) -> None:
-    if not folder.is_dir():
-        storage.disk.make_folders(folder)
+    for place in (*reversed(folder.parents), folder):
+        if not place.is_dir():
+            storage.disk.make_folder(place)
 
 
 def rename_before_flush(temporary: Path, final: Path) -> None:
@@ -172,7 +173,7 @@ PLANTED = {
         storage, "flush_folder", nothing, Kind.UNDONE, FIRST_STEP, "step 0 was there, step -1",
     ),
     "names of new folders are not flushed": (
-        train, "make_folder", make_folder_without_flush, Kind.UNDONE, FIRST_STEP,
+        train, "keep_folder", make_folder_without_flush, Kind.UNDONE, FIRST_STEP,
         "step 0 was there, step -1",
     ),
     "a checkpoint gets its name too early": (

@@ -188,7 +188,7 @@ TRAINED = WRITTEN | {
     f"{RUN}/checkpoints/step-000060/model.safetensors": b"",
 }
 PHASES = {
-    "PREPARING": dict.fromkeys(STUDY) | {"../.study.partial/.lock": b""},
+    "PREPARING": dict.fromkeys(STUDY) | {".study.partial/data/.valid.bin.partial/tokens": b""},
     "STARTING": dict.fromkeys(STUDY) | {"study.json": b"{}\n"},
     "OPENING": BEGUN | {f"{RUN}/.samples.jsonl.12.partial": b""},
     "TRAINING": BEGUN,

@@ -24,6 +24,7 @@ from tinyllama_np import Condition
 from tinyllama_np.checkpoint import checkpoint_folders
 from tinyllama_np.cli import main
 from tinyllama_np.commands import carry_out, runs
+from tinyllama_np.prepare import staging_folder
 from tinyllama_np.presets import preset
 from tinyllama_np.run_states import BestInterval, RunState, StudyState
 from tinyllama_np.storage import sole_owner
@@ -158,8 +159,9 @@ def refused(cli, tmp_path, arguments, *expected):
 def test_resume_refuses(cli, tmp_path):
     study = tmp_path / "study"
     refused(cli, tmp_path, [study], "holds no study.json", "tinyllama-np runs")
-    (tmp_path / ".study.partial").mkdir()
+    staging_folder(study).mkdir(parents=True)
     refused(cli, tmp_path, [study], "never prepared to its end", "give the `study` command")
+    staging_folder(study).rmdir()
     fake_study(study)
     refused(cli, tmp_path, [study, "--jobs=0"], "--jobs 0")
     refused(cli, tmp_path, [study, "--time-limit=soon"], "--time-limit 'soon'")

@@ -7,6 +7,7 @@ import hashlib
 import os
 
 import pytest
+from failing_disk import FailingDisk, installed
 
 from tinyllama_np import storage
 
@@ -168,3 +169,42 @@ def test_a_dead_owner_does_not_keep_the_folder(tmp_path):
     with storage.sole_owner(tmp_path):
         text = (tmp_path / ".lock").read_text(encoding="utf-8")
         assert text.startswith(f"process {os.getpid()} on ")
+
+
+# ------------------------------------------------------------------------------ names on the disk
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+def test_a_folder_that_its_file_system_cannot_flush_is_no_error(tmp_path, monkeypatch):
+    """A file that cannot be flushed is one, and so is any other trouble of a folder."""
+    number = errno.EINVAL
+
+    def refuse(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tinyllama_np.storage.os.fsync", refuse)
+    for number in (errno.EINVAL, errno.ENOTSUP):
+        storage.make_folder(tmp_path / "a" / "b")
+        with pytest.raises(OSError, match=os.strerror(number)):
+            storage.write_atomic(tmp_path / "file", b"x")
+    number = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(number)):
+        storage.flush_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+def test_the_name_of_a_folder_that_was_found_is_flushed(tmp_path):
+    """Whoever made it may have been killed before he did."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for folder, expected in (
+        ("a", [""]),
+        ("a/b/c", ["", "a", "a/b"]),
+        ("a/b/c", ["a/b"]),
+        ("link", [""]),
+    ):
+        disk = FailingDisk()
+        with installed(disk):
+            storage.keep_folder(tmp_path / folder)
+        flushed = [o.path for o in disk.operations if o.name == "flush"]
+        assert flushed == [tmp_path / name for name in expected]

@@ -32,7 +32,7 @@ from tinyllama_np.checkpoint import checkpoint_folders, load_model
 from tinyllama_np.corpus.shards import ShardStore
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.tokens import write_token_file
-from tinyllama_np.prepare import Texts, prepare_study
+from tinyllama_np.prepare import Texts, prepare_study, staging_folder
 from tinyllama_np.storage import FolderInUseError, sole_owner
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.train import train_run
@@ -63,6 +63,7 @@ def finish(jobs, executor=None):
 def test_the_folder_of_a_prepared_study(tmp_path):
     out = make_study(tmp_path)
     assert sorted(tree(out)) == [
+        ".lock",
         "data",
         "data/train.bin",
         "data/train.json",
@@ -199,7 +200,7 @@ def test_a_process_that_was_killed_while_it_encoded_is_taken_over(tmp_path, monk
         patch.setattr(prepare, "remove_tree", lambda folder: None)
         with pytest.raises(Killed):
             data_of(tmp_path / "new", [text])
-    staging = tmp_path / ".new.partial"
+    staging = staging_folder(tmp_path / "new")
     for foreign in (staging / "samples", staging / "data" / ".old.bin.partial"):
         foreign.mkdir()  # of another version, say
         (foreign / "file").write_text("x")
@@ -215,14 +216,16 @@ def test_a_process_that_was_killed_while_it_encoded_is_taken_over(tmp_path, monk
 
 
 def test_two_processes_do_not_make_the_same_study(tmp_path):
-    (tmp_path / ".study.partial").mkdir()
+    out = tmp_path / "study"
+    staging_folder(out).mkdir(parents=True)
     before = tree(tmp_path)
-    with sole_owner(tmp_path / ".study.partial"), pytest.raises(FolderInUseError, match="in use"):
+    named = f"folder {out} is in use by process"
+    with sole_owner(out), pytest.raises(FolderInUseError, match=named):
         make_study(tmp_path)
     left = {*tree(tmp_path)} - {*before}
-    assert left == {".study.partial/.lock", "text.txt"}
+    assert left == {"study/.lock", "text.txt"}
     make_study(tmp_path)  # the other one was killed
-    assert not (tmp_path / ".study.partial").exists()
+    assert not staging_folder(out).exists()
 
 
 def test_a_disk_that_fills_leaves_no_study(tmp_path, monkeypatch):
@@ -362,8 +365,8 @@ def test_a_crash_while_preparing_leaves_no_half_study(tmp_path, monkeypatch):
         make_study(tmp_path)
     monkeypatch.undo()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["text.txt"]
-    staging = tmp_path / ".study.partial"  # what a killed process would leave
-    staging.mkdir()
+    staging = staging_folder(tmp_path / "study")  # what a killed process would leave
+    staging.mkdir(parents=True)
     (staging / "tokenizer.json").write_text("half")
     make_study(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["study", "text.txt"]

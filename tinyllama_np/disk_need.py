@@ -7,6 +7,7 @@ The tables and figures that follow the training (a few MB) are left out: they ca
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def check_free_space(need: DiskNeed, folder: Path) -> str:
     ConfigError
         If less is free; the message says what to do.
     """
-    there = folder.absolute()
+    there = Path(os.path.realpath(folder))  # where a link leads to
     while not there.exists():
         there = there.parent
     usage = shutil.disk_usage(there)

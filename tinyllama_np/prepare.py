@@ -1,6 +1,6 @@
 """A study's folder: tokenizer, token files and study.json, made once and found again.
 
-Everything is built beside the folder first, and takes its name in one step.
+Everything is built in a hidden folder inside it first; study.json appears in its place last.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from tinyllama_np.corpus.tokens import unfinished, write_token_file
 from tinyllama_np.environment import package_version
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import (
+    LOCK_FILE,
     TEMPORARY_SUFFIX,
-    FolderInUseError,
-    make_folder,
+    flush_folder,
+    keep_folder,
     move_folder,
+    publish_file,
     remove_empty_folder,
     remove_file,
     remove_tree,
@@ -43,8 +45,11 @@ from tinyllama_np.study_file import (
     read_study,
 )
 from tokenizer import Tokenizer
+from tokenizer.vocabulary import N_BYTES
 
 Say = Callable[[str], None]
+
+_MOVED_FIRST = ("data", "tokenizer.json")  # before study.json, which tells that all is there
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,10 @@ def versions() -> dict[str, str]:
 def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, workers: int = 1) -> None:
     """Make the folder of a study: tokenizer, token files and study.json; or find it made already.
 
-    Everything is built in a folder beside `out` first, so that a text that cannot serve leaves
-    nothing behind. Where a process was killed while it encoded the text, its finished part is
-    taken over.
+    Everything is built in a hidden folder inside `out` first, so that a text that cannot serve
+    leaves nothing behind, and so that `out` may be a link, a mount point or the folder one is in.
+    study.json comes into `out` last: where it is, the rest is. Where a process was killed while it
+    encoded the text, its finished part is taken over.
 
     Parameters
     ----------
@@ -107,38 +113,102 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file; name a folder for the study")
-    if (out / STUDY_FILE).exists():
-        check_same_study(config, out)
-        open_data(out)
+    _check_vocabulary(config)
+    staging = staging_folder(out)
+    if (out / STUDY_FILE).exists() and not staging.exists():
+        _check_found(config, out)
         return
-    if out.exists() and any(out.iterdir()):
+    _check_unused(out)
+    real = Path(os.path.realpath(out))
+    new_folders = [place for place in (real, *real.parents) if not place.exists()]
+    nothing_left = False
+    try:
+        keep_folder(out)
+        with sole_owner(out):
+            try:
+                _prepare(config, texts, out, say, workers)
+            except BaseException as error:  # while no other process can come between
+                nothing_left = not _keep_work(error, out, say)
+                if nothing_left:
+                    _remove_work(out)
+                raise
+    finally:
+        if nothing_left and os.name == "nt":  # which removes no open file
+            remove_file(out / LOCK_FILE)
+        for place in new_folders:
+            with suppress(OSError):  # not empty: the study is in it
+                remove_empty_folder(place)
+
+
+def _check_found(config: StudyConfig, out: Path) -> None:
+    """See that a study is the one that is asked for, and is whole."""
+    check_same_study(config, out)
+    open_data(out)
+    _keep_names(out)
+
+
+def _keep_names(out: Path) -> None:
+    """Flush the names that a process may have been killed before it flushed them."""
+    keep_folder(out)
+    flush_folder(out)
+
+
+def _check_unused(out: Path) -> None:
+    """Refuse a folder that holds anything but what a preparation left that was killed."""
+    if not out.exists() or (out / STUDY_FILE).exists():
+        return
+    staging = staging_folder(out)
+    ours = {LOCK_FILE, staging.name, "lost+found"}  # the last one: a disk's own
+    if (staging / STUDY_FILE).exists():
+        ours |= {*_MOVED_FIRST}
+    if any(path.name not in ours for path in out.iterdir()):
         raise ConfigError(
             f"folder {out} holds files but no study.json; name a new or an empty folder"
         )
+
+
+def _prepare(config: StudyConfig, texts: Texts, out: Path, say: Say, workers: int) -> None:
+    """Build the study and publish it, from where a process may have been killed."""
     staging = staging_folder(out)
-    new_parents = [parent for parent in staging.parents if not parent.exists()]
-    owned = False
+    if (out / STUDY_FILE).exists():  # killed at the very end, or another process made it meanwhile
+        _check_found(config, out)
+        remove_tree(staging)
+        return
+    if not _is_built(config, staging):
+        keep_folder(staging)
+        _take_back(out)
+        _keep_only_shards(staging)
+        _build(config, texts, staging, say, workers)
+    _publish(staging, out)
+
+
+def _is_built(config: StudyConfig, staging: Path) -> bool:
+    """Whether all of this study is there and has only to be published."""
     try:
-        make_folder(staging)
-        with sole_owner(staging):
-            owned = True
-            if (out / "study.json").exists():  # made by another process since we looked
-                raise FolderInUseError(f"folder {out} is in use by another process; wait for it")
-            _keep_only_shards(staging)
-            _build(config, texts, staging, say, workers)
-            if os.name != "nt":  # with the lock, so that no other process comes between
-                _publish(staging, out)
-        if os.name == "nt":  # which moves no folder with an open file
-            _publish(staging, out)
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if owned and not (interrupted and _holds_shards(staging)):
-            remove_tree(staging)
-        raise
-    finally:
-        for parent in new_parents:
-            with suppress(OSError):  # not empty: the study is in it
-                remove_empty_folder(parent)
+        check_same_study(config, staging)
+    except ConfigError:
+        return False
+    return True
+
+
+def _keep_work(error: BaseException, out: Path, say: Say) -> bool:
+    """Whether what is prepared is worth to be gone on from, which is then said."""
+    staging = staging_folder(out)
+    interrupted = isinstance(error, KeyboardInterrupt) and _holds_shards(staging)
+    if not interrupted and not (staging / STUDY_FILE).exists():
+        return False
+    say(
+        f"what is prepared of the study lies in {staging}: the same command goes on from it; "
+        "remove it to give up"
+    )
+    return True
+
+
+def _remove_work(out: Path) -> None:
+    """Leave the folder as it was found."""
+    remove_tree(staging_folder(out))
+    if os.name != "nt" and {path.name for path in out.iterdir()} == {LOCK_FILE}:
+        remove_file(out / LOCK_FILE)
 
 
 def open_study(out: Path) -> StudyConfig:
@@ -163,19 +233,33 @@ def open_study(out: Path) -> StudyConfig:
         )
     config = read_study(out).config
     open_data(out)
+    _keep_names(out)
     return config
 
 
 def staging_folder(out: Path) -> Path:
-    """Where a study is built before it becomes the folder `out`."""
-    return out.parent / f".{out.name}{TEMPORARY_SUFFIX}"
+    """Where a study is built before it becomes the content of the folder `out`."""
+    return out / f".study{TEMPORARY_SUFFIX}"
 
 
 def _publish(staging: Path, out: Path) -> None:
-    if out.exists():
-        remove_empty_folder(out)  # gives way to the new one
-    move_folder(staging, out)
-    remove_file(out / ".lock")
+    """Move a study that is built to where it belongs, or what is left of it to be moved."""
+    for name in _MOVED_FIRST:
+        if (staging / name).exists():
+            move = move_folder if (staging / name).is_dir() else publish_file
+            move(staging / name, out / name)
+    flush_folder(out)  # a process may have been killed before it did
+    publish_file(staging / STUDY_FILE, out / STUDY_FILE)
+    remove_tree(staging)
+
+
+def _take_back(out: Path) -> None:
+    """Remove what a killed process had published of another study than is asked for now."""
+    if (staging_folder(out) / STUDY_FILE).exists():
+        for name in _MOVED_FIRST:
+            path = out / name
+            remove_tree(path) if path.is_dir() else remove_file(path)
+        flush_folder(out)  # before study.json goes, without which these files would be foreign
 
 
 def _holds_shards(staging: Path) -> bool:
@@ -187,7 +271,7 @@ def _holds_shards(staging: Path) -> bool:
 def _keep_only_shards(staging: Path) -> None:
     """Of what a killed process left, keep what encoding can take over, and nothing else."""
     data = staging / "data"
-    kept = {staging / ".lock", data, unfinished(data / "train.bin"), unfinished(data / "valid.bin")}
+    kept = {data, unfinished(data / "train.bin"), unfinished(data / "valid.bin")}
     there = [*staging.iterdir(), *(data.iterdir() if data.is_dir() else ())]
     for path in set(there) - kept:
         remove_tree(path) if path.is_dir() else remove_file(path)
@@ -237,6 +321,15 @@ def _build(config: StudyConfig, texts: Texts, folder: Path, say: Say, workers: i
         f"text: {ring.tokens:,} training tokens in {ring.stories:,} stories, "
         f"{held_out.tokens:,} validation tokens"
     )
+
+
+def _check_vocabulary(config: StudyConfig) -> None:
+    """Refuse at once what the tokenizer would refuse after the text was read."""
+    if config.model.vocab_size <= N_BYTES:
+        raise ConfigError(
+            f"vocab_size={config.model.vocab_size} must be at least {N_BYTES + 1}: "
+            f"the {N_BYTES} bytes and <|endoftext|>"
+        )
 
 
 def _train_tokenizer(stories: Iterable[str], vocab_size: int) -> Tokenizer:

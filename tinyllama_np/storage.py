@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 TEMPORARY_SUFFIX = ".partial"
+LOCK_FILE = ".lock"  # in a folder that one process at a time may work in
 
 
 class Disk:
@@ -28,9 +29,9 @@ class Disk:
     puts another in its place and lets any single operation fail.
     """
 
-    def make_folders(self, folder: Path) -> None:
-        """Make the folder and those above it, where they are missing."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder in one that is there; it may have been made meanwhile."""
+        folder.mkdir(exist_ok=True)
 
     def open(self, path: Path, mode: str) -> BinaryIO:
         """Open a file to write to it, which makes the file; nothing is held back in a buffer."""
@@ -79,12 +80,25 @@ def make_folder(folder: Path) -> None:
 
     Without the names a power cut could take away with them whatever was flushed inside.
     """
-    if folder.is_dir():
-        return
+    if not folder.is_dir():
+        keep_folder(folder)
+
+
+def keep_folder(folder: Path) -> None:
+    """`make_folder` at the beginning of a work, where the folder may be there without its name.
+
+    A process may have been killed between the making of a folder and the flush of its name, and
+    whoever finds the folder would never flush it. Folders are made one by one, each flushed before
+    the next: so it is the lowest one found whose name is in doubt, and no other.
+    """
+    folder = Path(os.path.realpath(folder))  # a link may lead to a folder that is not there yet
     missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
-    disk.make_folders(folder)
-    for made in reversed(missing):
-        flush_folder(made.parent)
+    lowest = missing[-1].parent if missing else folder
+    with contextlib.suppress(PermissionError):  # somebody else made that one
+        flush_folder(lowest.parent)
+    for place in reversed(missing):
+        disk.make_folder(place)
+        flush_folder(place.parent)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -145,12 +159,15 @@ def flush_file(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Put a folder's entries (new names) on the disk, where the system knows how to."""
+    """Put a folder's entries (new names) on the disk, where system and file system know how to."""
     if os.name == "nt":  # Windows cannot open a folder for this
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         disk.flush(descriptor)
+    except OSError as error:  # some file systems of a network cannot do it for folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 
@@ -246,7 +263,7 @@ def sole_owner(folder: Path, patience: float = 0.0) -> Iterator[None]:
     OSError
         If the folder cannot be written to, or its file system has no locks.
     """
-    path = folder / ".lock"
+    path = folder / LOCK_FILE
     with disk.open(path, "a+b") as stream:
         given_up = time.monotonic() + patience
         while not _lock(stream.fileno(), path):

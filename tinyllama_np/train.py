@@ -42,7 +42,7 @@ from tinyllama_np.job import (
 from tinyllama_np.lanes import StopRequested
 from tinyllama_np.storage import (
     append_text,
-    make_folder,
+    keep_folder,
     remove_folder,
     remove_leftovers,
     sha256_file,
@@ -102,7 +102,7 @@ def train_run(job: RunJob) -> dict[str, Any]:
         return ended
     # First, since a study that was removed must not be begun again in part.
     data = open_run_data(job.study_folder, job.train.train_tokens)
-    make_folder(job.folder)
+    keep_folder(job.folder)
     with sole_owner(job.folder, patience=PATIENCE):
         with _Run(job, data) as run:
             outcome = run.carry_out()

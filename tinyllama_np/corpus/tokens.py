@@ -5,8 +5,9 @@ The file's format is in `record.py`, its making in pieces in `shards.py`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -37,9 +38,9 @@ from tinyllama_np.corpus.shards import (
 from tinyllama_np.corpus.text import CorpusError, SelectedStories
 from tinyllama_np.storage import (
     TEMPORARY_SUFFIX,
-    FolderInUseError,
     make_folder,
     publish_file,
+    remove_empty_folder,
     remove_tree,
     sha256_file,
     sole_owner,
@@ -174,18 +175,32 @@ def write_token_file(
     folder = unfinished(path)
     try:
         make_folder(folder)
-        with sole_owner(folder):
+        with sole_owner(folder), _removed(folder):
             texts = shard_texts(stories, shard_characters)
             info = _write(path, folder, texts, stories, tokenizer, max_tokens, workers)
-    except FolderInUseError:
-        raise
-    except Exception as error:  # a kill leaves the folder, and so does Ctrl-C
-        remove_tree(folder)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
-    remove_tree(folder)
+        if os.name == "nt":
+            remove_tree(folder)
+    except OSError as error:
+        with suppress(OSError):  # the disk would not even take the lock
+            remove_empty_folder(folder)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     return info
+
+
+@contextmanager
+def _removed(folder: Path) -> Iterator[None]:
+    """Remove the folder at the end or after an error, while no other process can have it.
+
+    A kill leaves it, and so does Ctrl-C.
+    """
+    try:
+        yield
+    except Exception:
+        if os.name != "nt":  # which removes no open file, and the lock is one
+            remove_tree(folder)
+        raise
+    if os.name != "nt":
+        remove_tree(folder)
 
 
 def unfinished(path: Path) -> Path:
