@@ -81,7 +81,7 @@ def our_configs(options: argparse.Namespace) -> tuple[Any, Any]:
         adam_epsilon=options.adam_epsilon,
         weight_decay=options.weight_decay,
         max_grad_norm=options.max_grad_norm,
-        gradient_lanes=max(4, options.threads),
+        gradient_lanes=max(4, min(options.threads, options.batch)),
     )
     return model, train
 

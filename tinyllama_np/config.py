@@ -20,6 +20,7 @@ from tinyllama_np.settings import (
     check_choice,
     check_positive,
     check_range,
+    check_text,
     check_types,
     from_dict,
     plain,
@@ -45,6 +46,8 @@ MATMULS = ("numba", "blas")
 # Far above any in use: a typing error, not a plan.
 MAX_VOCAB_SIZE = 1 << 24
 MAX_RUNS = 10_000
+MAX_RETRIES = 20  # a rate halved so often is a millionth
+USUAL_LANES = 4
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,9 @@ class TrainConfig:
         0, "times to go back an interval and halve the rate after numbers that are not finite"
     )
     micro_batch_size: int = setting(1, "sequences that one thread takes through the model at once")
-    gradient_lanes: int = setting(4, "gradient buffers summed in fixed order; bounds the threads")
+    gradient_lanes: int = setting(
+        USUAL_LANES, "gradient buffers summed in fixed order; bounds the threads"
+    )
     backend: str = setting("numba", "operations: " + " or ".join(BACKENDS))
     matmul: str = setting("numba", "the numba backend's products: " + " or ".join(MATMULS))
     sample_prompts: tuple[str, ...] = setting(
@@ -187,6 +192,8 @@ class TrainConfig:
         prompts = self.sample_prompts
         if not isinstance(prompts, tuple) or not all(isinstance(text, str) for text in prompts):
             raise ConfigError(f"sample_prompts={prompts!r} must be a tuple of texts")
+        for text in prompts:
+            check_text("sample_prompts", text)
         for name in (
             "budget_tokens",
             "batch_size",
@@ -204,6 +211,18 @@ class TrainConfig:
                 check_at_least(self, name, 1 if name == "train_tokens" else 0)
         for name in ("learning_rate", "adam_epsilon", "max_grad_norm"):
             check_positive(self, name)
+        if self.divergence_retries > MAX_RETRIES:
+            raise ConfigError(
+                f"divergence_retries={self.divergence_retries} must be at most {MAX_RETRIES}: each "
+                "halves the learning rate"
+            )
+        # Each lane has a gradient of its own in memory. The usual number may exceed a small batch.
+        most = max(-(-self.batch_size // self.micro_batch_size), USUAL_LANES)
+        if self.gradient_lanes > most:
+            raise ConfigError(
+                f"gradient_lanes={self.gradient_lanes} must be at most {most}: a step of "
+                f"batch_size={self.batch_size} has no more micro-batches to give them"
+            )
         check_range(self, "beta1", 0.0, 1.0, open_above=True)
         check_range(self, "beta2", 0.0, 1.0, open_above=True)
         check_range(self, "min_learning_rate_ratio", 0.0, 1.0)

@@ -63,7 +63,17 @@ def check_types(config: Any) -> None:
             raise ConfigError(f"{f.name}={_cut(value)} must be a whole number of 64 bits")
         if kind == "float" and not _is_finite(value):
             raise ConfigError(f"{f.name}={_cut(value)} must be a finite number")
+        if kind == "str":
+            check_text(f.name, value)
         object.__setattr__(config, f.name, convert(value))
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse half characters: what a command line makes of bytes that are not UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}={_cut(text)} must be text that UTF-8 can hold") from None
 
 
 def _cut(value: Any) -> str:
@@ -105,6 +115,10 @@ def check_range(
     too_low = value <= low if open_below else value < low
     too_high = value >= high if open_above else value > high
     if too_low or too_high or math.isnan(value):
+        if high == math.inf:
+            raise ConfigError(
+                f"{name}={value} must be {'above' if open_below else 'at least'} {low:g}"
+            )
         interval = f"{'(' if open_below else '['}{low}, {high}{')' if open_above else ']'}"
         raise ConfigError(f"{name}={value} must lie in {interval}")
 

@@ -23,8 +23,9 @@ from tinyllama_np.commands.options import (
     parse_seeds,
     with_settings,
 )
-from tinyllama_np.config import StudyConfig
+from tinyllama_np.config import ConfigError, StudyConfig
 from tinyllama_np.corpus.sources import expand_sources
+from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.disk_need import check_free_space, disk_need, token_files_at_least
 from tinyllama_np.job import KEEP
 from tinyllama_np.lanes import default_threads
@@ -97,6 +98,7 @@ def add_parser(commands: Any) -> None:
 
 def study_config(arguments: argparse.Namespace, texts: Texts) -> StudyConfig:
     """The configuration that the command line describes."""
+    _refuse_options_without_effect(arguments)
     config = with_settings(preset(arguments.preset), given_settings(arguments))
     corpus = config.corpus
     if arguments.valid_fraction is not None:
@@ -116,6 +118,26 @@ def study_config(arguments: argparse.Namespace, texts: Texts) -> StudyConfig:
     return config
 
 
+def _refuse_options_without_effect(arguments: argparse.Namespace) -> None:
+    """Whoever gives one expects it to change something."""
+    if arguments.stories is not None and arguments.corpus:
+        raise ConfigError("--stories is for the embedded stories; leave it or --corpus out")
+    if arguments.text_field is not None and not (arguments.corpus or arguments.valid):
+        raise ConfigError("--text-field is for files; name them with --corpus, or leave it out")
+    if arguments.valid_fraction is not None and arguments.valid:
+        raise ConfigError("--valid-fraction is for a study without --valid; leave one of them out")
+
+
+def _with_option(message: str, arguments: argparse.Namespace) -> str:
+    """`vocab_size=1 must ...` as `--vocab-size 1 must ...`, where that was given."""
+    setting, _, rest = message.partition("=")
+    option = {"synthetic_stories": "stories"}.get(setting, setting)
+    given = getattr(arguments, option, None)
+    if given is None or not rest.startswith((str(given), repr(given))):  # a condition's, say
+        return message
+    return f"--{option.replace('_', '-')} {rest}"
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code."""
     return interruptible(lambda: _run(arguments, time.time()))
@@ -132,6 +154,8 @@ def _run(arguments: argparse.Namespace, started: float) -> int:
         prepare_study(config, texts, out, say, workers=default_threads())
     except OSError as error:
         return complain(explain(error, "the study"))
+    except (ConfigError, CorpusError) as error:
+        raise type(error)(_with_option(str(error), arguments)) from None
     return carry_out(config, out, arguments, started + limit if limit else None)
 
 
