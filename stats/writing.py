@@ -11,9 +11,9 @@ from pathlib import Path
 _TO_DO = {
     errno.ENOSPC: "make room and analyse again",
     errno.EDQUOT: "make room and analyse again",
-    errno.EACCES: "change its permissions, or analyse a copy of the folder",
-    errno.EPERM: "change its permissions, or analyse a copy of the folder",
-    errno.EROFS: "make it writable, or analyse a copy of the folder",
+    errno.EACCES: "change its permissions, or name another folder, such as a copy",
+    errno.EPERM: "change its permissions, or name another folder, such as a copy",
+    errno.EROFS: "make it writable, or name another folder, such as a copy",
     errno.EISDIR: "a folder is where a file has to be: rename or remove it",
     errno.ENOTDIR: "a file is where a folder has to be: rename or remove it",
     errno.EEXIST: "a file is where a folder has to be: rename or remove it",

@@ -20,6 +20,7 @@ PACKAGES = ("tinyllama_np", "tokenizer", "stats")
 # since everything that writes uses it, and it uses nothing; safe_files likewise for what is read.
 READING_ORDER = (
     "settings",
+    "run_config",
     "config",
     "presets",
     "ops",
