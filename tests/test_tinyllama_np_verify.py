@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -31,10 +32,11 @@ from tinyllama_np.environment import current_environment
 from tinyllama_np.environment_record import begin_or_continue
 from tinyllama_np.optimizer import Optimizer
 from tinyllama_np.storage import sha256_bytes, sha256_file
-from tinyllama_np.study import run_jobs
+from tinyllama_np.study import collect_intervals, run_jobs
 from tinyllama_np.train import train_run
 from tinyllama_np.verify import retrain
 from tinyllama_np.verify.comparison import line_difference, tensor_difference
+from tinyllama_np.verify.joined import compare_joined
 
 END = INTERVAL_STEPS[-1]
 WEIGHT = "model.layers.1.mlp.up_proj.weight"
@@ -364,8 +366,13 @@ def test_an_invented_recovery_is_named(tmp_path, verify):
     text = path.read_text()
     path.write_text(text.replace("\n2,0,", "\n1,0,"))
     code, result = verify(job)
+    assert (code, result["verdict"]) == (1, "damaged")
+    assert "recoveries.csv of baseline/seed-0 was edited or damaged" in result["damage"][0]
+    vouch_again_with_sizes(job)
+    code, result = verify(job)
     assert (code, result["differences"][0]["file"]) == (1, "recoveries.csv")
     path.write_text(text.replace("\n2,0,", "\n2,zero,"))
+    vouch_again_with_sizes(job)
     code, result = verify(job)
     assert (code, result["verdict"]) == (1, "damaged")
 
@@ -510,7 +517,8 @@ def test_what_a_person_sees_of_a_difference(copied, text_of):
     told = [line for line in lines if line.startswith("DIFFERS: steps.csv, step 7, grad_norm: ")]
     assert len(told) == 1
     assert "  and 4 more (--json tells them all)" in lines
-    assert lines[-1].startswith("  why? memory was damaged, then or now")
+    assert lines[-3].startswith("  why? memory was damaged, then or now")
+    assert lines[-2:] == ["", "intervals.csv of the study: there is none (yet)"]
 
 
 @pytest.mark.slow
@@ -570,8 +578,8 @@ def test_what_an_older_version_wrote(copied, verify):
     values = json.loads(outcome.read_text())
     del values["sha256"]
     outcome.write_text(json.dumps(values))
-    code, message = verify(copied)
-    assert (code, "was written by an older version" in message) == (2, True)
+    code, result = verify(copied)
+    assert (code, "or an older version wrote it" in result["damage"][0]) == (1, True)
     outcome.unlink()
     for folder in checkpoint_folders(copied.folder / "checkpoints"):
         path = folder / "training_state.json"
@@ -659,10 +667,19 @@ def test_all_runs_of_a_study(tmp_path, capsys):
     for job in run_jobs(config, out)[1:]:
         train_run(job)
     assert main(["verify", str(out)]) == 0
-    assert capsys.readouterr().out.startswith("baseline/seed-1: steps 0 to 3 trained again")
+    found = capsys.readouterr().out.splitlines()
+    assert found[0].startswith("baseline/seed-1: steps 0 to 3 trained again")
+    assert "  no checkpoint in this stretch: no weights compared (--to-end for all)" in found
+    assert "AGREES in every byte of these rows" in found
+    assert "1 of 3 runs looked at (--all for all)" in found
     assert main(["verify", str(out), "--all"]) == 0
     found = capsys.readouterr()
-    assert found.out.endswith("2 of 2 runs agree in every byte\n")
+    summary = "2 of 3 runs agree in every byte of what was compared (--from 0 --to-end for all)"
+    assert found.out.splitlines()[-2] == f"{summary}; 1 left out"
+    assert main(["verify", str(out), "--all", "--to-end"]) == 0
+    found = capsys.readouterr()
+    assert "\n2 of 3 runs agree in every byte; 1 left out\n" in found.out
+    assert found.out.count("checkpoint step-000013: model, optimizer, training_state agree") == 2
     assert "left out: run baseline/seed-0" in found.err
     assert main(["verify", str(out), "--run", "baseline/2"]) == 0
     assert capsys.readouterr().out.startswith("baseline/seed-2")
@@ -712,6 +729,163 @@ def test_a_folder_that_is_no_run(finished, copied, tmp_path, capsys):
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
     assert main(["verify", str(copied.study_folder)]) == 2
     assert "it was changed" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------ where it is looked
+
+
+@pytest.mark.slow
+def test_up_to_a_checkpoint(finished, capsys):
+    folder = finished.folder / "checkpoints"
+    for step, start, options in ((8, 6, []), (8, 3, ["--from=3"]), (0, 0, [])):
+        assert main(["verify", str(folder / f"step-{step:06d}"), *options]) == 0
+        text = capsys.readouterr().out
+        assert text.startswith(f"baseline/seed-0: steps {start} to {step} trained again from ")
+        assert f"  checkpoint step-{step:06d}: model, optimizer, training_state agree\n" in text
+
+
+@pytest.mark.parametrize(
+    ("below", "options", "expected"),
+    [
+        ("checkpoints/step-000777", [], "is no checkpoint of its run; name the run's folder"),
+        ("checkpoints/step-13", [], "(step-000000, step-000003, step-000006, step-000008, "),
+        ("checkpoints", [], "is no checkpoint of its run"),
+        ("steps.csv", [], "is no checkpoint of its run"),
+        ("checkpoints/step-000008/model.safetensors", [], "is no checkpoint of its run"),
+        ("checkpoints/step-000008", ["--to-end"], "--to-end says how far, and so does"),
+        ("checkpoints/step-000008", ["--steps=1"], "--steps says how far, and so does"),
+        ("checkpoints/step-000008", ["--from=8"], "no step lies between --from 8 and the"),
+    ],
+)
+def test_what_lies_in_a_run_and_is_no_checkpoint_is_refused(
+    finished, capsys, below, options, expected
+):
+    assert main(["verify", str(finished.folder / below), *options]) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_is_missing_or_damaged_is_told(copied, verify, text_of, capsys):
+    folder = copied.folder / "checkpoints"
+    (folder / "step-000013/config.json").unlink()
+    assert main(["verify", str(folder / "step-000013")]) == 1
+    text = capsys.readouterr().out
+    assert "EDITED OR DAMAGED" in text
+    assert "use an older checkpoint" not in text
+    assert "  what to do? put it back as it was, or remove runs/baseline/seed-0 to train" in text
+    shutil.rmtree(folder / "step-000013")
+    code, result = verify(copied)
+    assert (code, result["verdict"], rows(result)["steps.csv"]) == (1, "damaged", (2, 2))
+    assert result["damage"] == [
+        "checkpoint step-000013, which the finished run kept, is missing",
+    ]
+    shutil.rmtree(folder)
+    code, result = verify(copied)
+    assert (code, result["verdict"], result["weights_compared"]) == (1, "damaged", False)
+    (copied.folder / "outcome.json").unlink()
+    code, result = verify(copied)
+    assert (code, result["verdict"]) == (1, "damaged")
+    assert "is left, though it has taken steps" in result["damage"][0]
+
+
+def test_more_steps_than_there_are(finished, verify):
+    code, result = verify(finished, "--from", 11, "--steps", 99_999)
+    assert (code, result["end"]) == (0, END)
+    assert result["notes"] == ["--steps 99999 is more than is recorded: to the end, step 13"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["outcome.json", "steps.csv", "train.bin", "valid.json", "tokenizer.json", "manifest.json"],
+)
+def test_what_may_not_be_read_is_not_called_damaged(finished, capsys, monkeypatch, name):
+    real = open
+
+    def refuse(path, *arguments, **options):
+        if str(path).endswith(name):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    code = main(["verify", str(finished.study_folder)])
+    found = capsys.readouterr()
+    assert (code, found.out) == (2, "")
+    assert f"{name} cannot be read: Permission denied" in found.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_in_a_file_s_place_is_not_waited_for(copied, verify):
+    for name in ("outcome.json", "steps.csv", "environment.json"):
+        path = copied.folder / name
+        data = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        code = main(["verify", str(copied.study_folder)])
+        assert code == 1
+        path.unlink()
+        path.write_bytes(data)
+
+
+def test_a_record_cannot_lead_the_terminal(copied, text_of):
+    entry = {**current_environment("numpy"), "numpy": "1\x1b[2J\x9b\nAGREES in every byte"}
+    begin_or_continue(copied.folder, 6, entry, accept=True)
+    code, text = text_of(copied, "--from", 8)
+    assert code == 0
+    assert "numpy: 1\\x1b[2J\\x9b\\nAGREES in every byte before, " in text
+    assert text.count("\nAGREES") == 1
+
+
+# ------------------------------------------------------------------------ the study's intervals.csv
+
+
+@pytest.fixture
+def joined(copied):
+    """The study's intervals.csv, as lines."""
+    collect_intervals([copied], copied.study_folder)
+    path = copied.study_folder / "intervals.csv"
+    return path, path.read_bytes().decode().splitlines(keepends=True)
+
+
+@pytest.mark.slow
+def test_the_study_s_intervals_are_compared_with_those_of_the_runs(copied, joined, text_of):
+    path, lines = joined
+    code, text = text_of(copied)
+    assert code == 0
+    assert "intervals.csv of the study: 6 rows agree with those of the runs\n" in text
+    old, new = change_cell(path, 4, "val_loss")
+    code, text = text_of(copied)
+    told = f"baseline/seed-0, interval 3, val_loss: {new} there, {old} in the run's own"
+    assert (code, f"EDITED OR DAMAGED: intervals.csv of the study: {told}\n" in text) == (1, True)
+    assert f"tinyllama-np resume {copied.study_folder} puts it together" in text
+    assert text_of(copied, "--run", "baseline/0")[0] == 1
+    path.write_text("".join(lines))
+    assert text_of(copied)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda lines: lines[:-1], "baseline/seed-0: 5 rows there, 6 in the run's own"),
+        (lambda lines: [*lines, lines[-1]], "baseline/seed-0: 7 rows there, 6 in the run's own"),
+        (lambda lines: [*lines, "x,0\n"], "line 8 is of no run of the study"),
+        (lambda lines: ["x\n", *lines[1:]], "has other columns than this version writes"),
+        (lambda lines: [], "has other columns than this version writes"),
+    ],
+)
+def test_rows_of_the_study_that_no_run_has(copied, joined, change, expected):
+    path, lines = joined
+    path.write_text("".join(change(lines)))
+    assert compare_joined([copied], copied.study_folder).problems == [expected]
+
+
+def test_while_a_run_goes_on_the_study_may_have_fewer_rows(copied, joined):
+    path, lines = joined
+    (copied.folder / "outcome.json").unlink()
+    path.write_text("".join(lines[:3]))
+    assert compare_joined([copied], copied.study_folder).problems == []
+    path.unlink()
+    assert compare_joined([copied], copied.study_folder) is None
 
 
 # -------------------------------------------------------------------------------------- comparisons

@@ -7,31 +7,25 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from tinyllama_np.checkpoint import CheckpointError
-from tinyllama_np.commands import complain
+from tinyllama_np.commands import complain, resume_command
 from tinyllama_np.config import ConfigError
 from tinyllama_np.job import RunJob
 from tinyllama_np.lanes import default_threads
-from tinyllama_np.progress import SECONDS_BETWEEN_LINES, format_seconds
+from tinyllama_np.progress import SECONDS_BETWEEN_LINES
 from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import read_study
 from tinyllama_np.trainer import RunData, open_run_data
-from tinyllama_np.verify.comparison import Count, Verification
-from tinyllama_np.verify.record import (
-    INTERVALS,
-    RECOVERIES,
-    SAMPLES,
-    STEPS,
-    EditedError,
-    NothingRecordedError,
-    RunRecord,
-)
+from tinyllama_np.verify.comparison import Verification
+from tinyllama_np.verify.joined import compare_joined
+from tinyllama_np.verify.places import Place, place_of
+from tinyllama_np.verify.record import EditedError, NothingRecordedError, RunRecord
+from tinyllama_np.verify.report import as_json, as_text, told_joined, told_seconds, told_together
 from tinyllama_np.verify.retrain import verify_stretch
 from tinyllama_np.verify.stretch import (
     Stretch,
@@ -39,10 +33,18 @@ from tinyllama_np.verify.stretch import (
     expected_seconds,
     failed_steps,
 )
-from tinyllama_np.verify.vouched import read_record, study_folder_of
+from tinyllama_np.verify.vouched import check_readable, plainly, read_record
 from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
 
-_MOST_DIFFERENCES = 3  # told in a text beside the first; later ones follow from it
+_DATA_FILES = (
+    "tokenizer.json",
+    *(f"data/{n}{e}" for n in ("train", "valid") for e in (".bin", ".json")),
+)
+_OF_THE_STUDY = "put the study's own file back; without it no run can be trained again"
+
+
+class StudyDamageError(EditedError):
+    """What is damaged is none of a run's files but what all runs train on."""
 
 
 def add_parser(commands: Any) -> None:
@@ -60,7 +62,8 @@ def add_parser(commands: Any) -> None:
         "folder",
         type=Path,
         metavar="RUN_FOLDER",
-        help="a run's folder (STUDY/runs/baseline/seed-0) or a study's",
+        help="a run's folder (STUDY/runs/baseline/seed-0), a checkpoint's in it "
+        "(checkpoints/step-000100: up to there), or a study's, whose intervals.csv is compared too",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -101,25 +104,36 @@ def run(arguments: argparse.Namespace) -> int:
             if value is not None and value < least:
                 option = "from" if name == "start" else name
                 raise ConfigError(f"--{option} {value} must be at least {least}")
-        study, named = study_folder_of(arguments.folder)
-        jobs = _choose(run_jobs(read_study(study).config, study), named, arguments)
-        results = _verify_all(jobs, arguments)
+        place = place_of(arguments.folder)
+        jobs = run_jobs(read_study(place.study).config, place.study)
+        chosen = _choose(jobs, place, arguments)
+        results = _verify_all(chosen, place.checkpoint, arguments)
+        whole_study = len(chosen) == len(jobs) and place.run is None
+        joined = compare_joined(jobs, place.study) if whole_study else None
     except (ConfigError, NothingRecordedError) as error:
         return complain(error)
     except OSError as error:
-        return complain(f"{error.filename or arguments.folder}: {error.strerror or error}")
+        where = error.filename or arguments.folder
+        return complain(f"{where} cannot be read: {error.strerror or error}")
     if arguments.json:
-        print(json.dumps(_as_json(results), indent=2, ensure_ascii=False))
-    elif len(results) > 1:
-        agreeing = sum(result.verdict == "agrees" for result in results)
-        print(f"\n{agreeing} of {len(results)} runs agree in every byte")
-    return int(any(result.verdict != "agrees" for result in results))
+        print(json.dumps(as_json(results, len(jobs), joined), indent=2, ensure_ascii=False))
+    elif whole_study:
+        print()
+        if len(jobs) > 1:
+            print(told_together(results, len(jobs), arguments.all))
+        print("\n".join(told_joined(joined, resume_command(place.study))))
+    agrees = all(result.verdict == "agrees" for result in results)
+    return int(not agrees or bool(joined and joined.problems))
 
 
-def _choose(
-    jobs: Sequence[RunJob], named: str | None, arguments: argparse.Namespace
-) -> list[RunJob]:
+def _choose(jobs: Sequence[RunJob], place: Place, arguments: argparse.Namespace) -> list[RunJob]:
     """The runs that are asked for, or may be, if none is named."""
+    named = place.run
+    if place.checkpoint is not None and (arguments.to_end or arguments.steps):
+        option = "--to-end" if arguments.to_end else "--steps"
+        raise ConfigError(
+            f"{option} says how far, and so does {arguments.folder}; name the run's folder instead"
+        )
     if named and (arguments.chosen or arguments.all):
         option = "--all" if arguments.all else "--run"
         raise ConfigError(
@@ -136,13 +150,15 @@ def _choose(
     return [found]
 
 
-def _verify_all(jobs: Sequence[RunJob], arguments: argparse.Namespace) -> list[Verification]:
+def _verify_all(
+    jobs: Sequence[RunJob], checkpoint_step: int | None, arguments: argparse.Namespace
+) -> list[Verification]:
     """Verify every job, or without --all the first one that has something to verify."""
     results: list[Verification] = []
     reasons = []
     for job in jobs:
         try:
-            result = _verify(job, arguments)
+            result = _verify(job, checkpoint_step, arguments)
         except NothingRecordedError as error:
             reasons.append(str(error))
             if arguments.all:
@@ -150,7 +166,7 @@ def _verify_all(jobs: Sequence[RunJob], arguments: argparse.Namespace) -> list[V
             continue
         results.append(result)
         if not arguments.json:
-            print(("\n" if results[1:] else "") + "\n".join(_as_text(result)), flush=True)
+            print(("\n" if results[1:] else "") + "\n".join(as_text(result)), flush=True)
         if not arguments.all:
             break
     if not results:
@@ -159,11 +175,17 @@ def _verify_all(jobs: Sequence[RunJob], arguments: argparse.Namespace) -> list[V
     return results
 
 
-def _verify(job: RunJob, arguments: argparse.Namespace) -> Verification:
+def _verify(
+    job: RunJob, checkpoint_step: int | None, arguments: argparse.Namespace
+) -> Verification:
     threads = arguments.threads or min(default_threads(), job.train.gradient_lanes)
     try:
         record = read_record(job)
-        stretch = choose_stretch(record, arguments.start, arguments.steps, arguments.to_end)
+        stretch = choose_stretch(
+            record, arguments.start, arguments.steps, arguments.to_end, checkpoint_step
+        )
+        for name in _DATA_FILES:
+            check_readable(job.study_folder / name)
         data = _open_data(job)
         if job.train.backend == "numba" and not kernels_are_compiled():
             say(COMPILING)
@@ -173,14 +195,16 @@ def _verify(job: RunJob, arguments: argparse.Namespace) -> Verification:
             return verify_stretch(record, data, stretch, threads, progress.update)
     except (EditedError, CheckpointError) as error:
         name = f"{job.condition}/{job.folder.name}"
-        return Verification(name, 0, 0, False, threads, None, damage=[str(error)])
+        damage = [plainly(error) if isinstance(error, CheckpointError) else str(error)]
+        remedy = _OF_THE_STUDY if isinstance(error, StudyDamageError) else ""
+        return Verification(name, 0, 0, False, threads, None, damage=damage, remedy=remedy)
 
 
 def _open_data(job: RunJob) -> RunData:
     try:
         return open_run_data(job.study_folder, job.train.train_tokens)
     except ValueError as error:  # the tokenizer's too
-        raise EditedError(f"tokenizer.json or data/ of the study: {error}") from None
+        raise StudyDamageError(f"tokenizer.json or data/ of the study: {error}") from None
 
 
 def _announcement(record: RunRecord, stretch: Stretch, threads: int) -> str:
@@ -195,11 +219,7 @@ def _announcement(record: RunRecord, stretch: Stretch, threads: int) -> str:
     if known is None:
         return line
     seconds, then = known
-    return line + f"; the run itself took {_seconds(seconds)} with {then}"
-
-
-def _seconds(seconds: float) -> str:
-    return "under 1 s" if seconds < 1 else f"about {format_seconds(seconds)}"
+    return line + f"; the run itself took {told_seconds(seconds)} with {then}"
 
 
 class _Progress:
@@ -230,85 +250,6 @@ class _Progress:
         elif time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
             self._shown = time.monotonic()
             say(f"{steps / self._total:4.0%}  {steps:,} of {self._total:,} steps")
-
-
-# ------------------------------------------------------------------------------------- what is said
-
-
-def _as_text(result: Verification) -> list[str]:
-    """The report, by lines."""
-    if not result.rows and not result.checkpoints and result.damage:
-        return [f"{result.run}: nothing was trained again", *_verdict(result)]
-    begin = (
-        f"checkpoint step-{result.start:06d}" if result.from_checkpoint else "the initial weights"
-    )
-    took = f"{_seconds(result.seconds)}, {result.threads} thread{'s' * (result.threads != 1)}"
-    lines = [
-        f"{result.run}: steps {result.start} to {result.end} trained again from {begin} ({took})",
-        *_environment(result),
-    ]
-    for name in (STEPS, INTERVALS, SAMPLES, RECOVERIES):
-        if name in result.rows:
-            lines.append(f"  {name:<16}{_agreement(result.rows[name])}")
-    for name, parts in result.checkpoints.items():
-        told = []
-        for wanted, plural, word in ((True, "agree", "agrees"), (False, "differ", "differs")):
-            some = [part for part in parts if parts[part] is wanted]
-            if some:
-                told.append(f"{', '.join(some)} {plural if some[1:] else word}")
-        lines.append(f"  checkpoint {name}: {'; '.join(told)}")
-    return [*lines, *(f"  note: {note}" for note in result.notes), *_verdict(result)]
-
-
-def _agreement(count: Count) -> str:
-    if count.agree < count.compared:
-        return f"{count.agree:,} of {count.compared:,} rows agree"
-    return "1 row agrees" if count.agree == 1 else f"{count.agree:,} rows agree"
-
-
-def _environment(result: Verification) -> list[str]:
-    if result.environment is None:
-        return ["  environment     that of the run is not recorded"]
-    if not result.environment:
-        return ["  environment     the same as recorded"]
-    return ["  environment     differs:", *(f"    {found}" for found in result.environment)]
-
-
-def _verdict(result: Verification) -> list[str]:
-    damage = [f"  not what the run wrote: {damage}" for damage in result.damage]
-    if result.verdict == "agrees":
-        return ["AGREES in every byte"]
-    if result.verdict == "damaged":
-        rest = "what could be trained again agrees, but " if result.rows else ""
-        return [*damage, f"EDITED OR DAMAGED: {rest}a file is not what the run wrote"]
-    first, *others = result.differences
-    also = [f"  also {difference}" for difference in others]
-    if also[_MOST_DIFFERENCES:]:
-        more = f"  and {len(also) - _MOST_DIFFERENCES} more (--json tells them all)"
-        also = [*also[:_MOST_DIFFERENCES], more]
-    return [
-        *damage,
-        f"DIFFERS: {first}",
-        *also,
-        *(f"  why? {reason}" for reason in result.reasons()),
-    ]
-
-
-def _as_json(results: Sequence[Verification]) -> dict[str, Any]:
-    runs = []
-    for result in results:
-        environment = result.environment
-        told = None if environment is None else [vars(found) for found in environment]
-        runs.append(
-            {
-                **{key: value for key, value in asdict(result).items() if key != "environment"},
-                "environment_differences": told,
-                "verdict": result.verdict,
-                "reasons": result.reasons(),
-            }
-        )
-    agrees = all(result.verdict == "agrees" for result in results)
-    return {"agrees": agrees, "runs": runs}
 
 
 def say(message: str) -> None:

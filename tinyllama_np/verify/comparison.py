@@ -82,6 +82,10 @@ class Verification:
     damage : list of str
         Files that are not what the run wrote by their own hashes.
     notes : list of str
+    kept : list of int
+        Steps of the run's checkpoints, wherever they are.
+    remedy : str
+        What is to be done about the damage, if that is known.
     """
 
     run: str
@@ -96,6 +100,20 @@ class Verification:
     differences: list[Difference] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    remedy: str = ""
+
+    @property
+    def weights_compared(self) -> bool:
+        """Whether a checkpoint was compared with what was trained again."""
+        return bool(self.checkpoints)
+
+    @property
+    def wider(self) -> str:
+        """The options of a stretch that takes in a checkpoint, where this one has none."""
+        if any(step > self.end for step in self.kept):
+            return "--to-end"
+        return "--from 0 --to-end" if self.kept and self.from_checkpoint else ""
 
     @property
     def verdict(self) -> str:

@@ -28,6 +28,7 @@ from tinyllama_np.verify.comparison import (
 )
 from tinyllama_np.verify.record import INTERVALS, RECOVERIES, SAMPLES, STEPS, RunRecord
 from tinyllama_np.verify.stretch import Stretch, environment_differences
+from tinyllama_np.verify.vouched import check_readable, plainly
 
 _COLUMNS = {STEPS: STEP_COLUMNS, INTERVALS: INTERVAL_COLUMNS, RECOVERIES: RECOVERY_COLUMNS}
 
@@ -74,6 +75,8 @@ def verify_stretch(
         threads,
         environment,
         damage=list(dict.fromkeys(damage)),
+        notes=list(stretch.notes),
+        kept=sorted(record.checkpoints),
     )
     trainer = Trainer(job.model, job.train, data, job.condition, threads)
     try:
@@ -195,12 +198,15 @@ class _Retraining:
             return
         name = f"checkpoint {folder.name}"
         try:
+            for path in folder.iterdir():
+                check_readable(path)
             found = load_checkpoint(folder)
-        except (CheckpointError, OSError) as error:
+        except (CheckpointError, FileNotFoundError) as error:
+            damage = plainly(error) if isinstance(error, CheckpointError) else str(error)
             if not folder.exists():
                 self.result.notes.append(f"{name} was removed by the run meanwhile")
-            elif str(error) not in self.result.damage:
-                self.result.damage.append(str(error))
+            elif damage not in self.result.damage:
+                self.result.damage.append(damage)
             return
         moments = {f"m.{key}": view for key, view in trainer.optimizer.m.views.items()}
         moments |= {f"v.{key}": view for key, view in trainer.optimizer.v.views.items()}

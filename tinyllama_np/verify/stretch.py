@@ -9,8 +9,8 @@ from tinyllama_np.checkpoint import Checkpoint, CheckpointError
 from tinyllama_np.environment import Difference, current_environment, differences
 from tinyllama_np.environment_record import read_environments
 from tinyllama_np.telemetry import read_rows
-from tinyllama_np.verify.record import NothingRecordedError, RunRecord
-from tinyllama_np.verify.vouched import load_vouched
+from tinyllama_np.verify.record import EditedError, NothingRecordedError, RunRecord
+from tinyllama_np.verify.vouched import load_vouched, plainly
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,15 @@ class Stretch:
     end: int
     checkpoint: Checkpoint | None  # None: from the initial weights
     damage: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def choose_stretch(
-    record: RunRecord, start: int | None = None, steps: int | None = None, to_end: bool = False
+    record: RunRecord,
+    start: int | None = None,
+    steps: int | None = None,
+    to_end: bool = False,
+    checkpoint_step: int | None = None,
 ) -> Stretch:
     """What to train again.
 
@@ -38,25 +43,39 @@ def choose_stretch(
         How many, at most to the end of the record; by default to the next interval.
     to_end : bool
         To the end of the record.
+    checkpoint_step : int, optional
+        To this checkpoint.
 
     Raises
     ------
     CheckpointError
         If the checkpoint asked for is damaged.
+    EditedError
+        If less is recorded than the checkpoint asked for speaks of.
     NothingRecordedError
         If there is no such checkpoint, or nothing is recorded after it.
     """
     damage: list[str] = []
-    checkpoint = None
+    checkpoint, last = None, record.step
+    if checkpoint_step is not None:
+        load_vouched(record.checkpoints[checkpoint_step])  # a damaged one needs no training
+        if checkpoint_step > record.step:
+            raise EditedError(
+                f"{'; '.join(record.damage) or 'the record'}: of run {record.name} "
+                f"{record.step} steps are vouched for, too few for the checkpoint"
+            )
+        last, to_end = checkpoint_step, True
     if start is None:
         start = 0
         for step in sorted(record.checkpoints, reverse=True):
-            if 0 < step < record.step:
+            if 0 < step < last:
                 try:
                     checkpoint = load_vouched(record.checkpoints[step])
-                except (CheckpointError, OSError) as error:
+                except CheckpointError as error:
                     if record.checkpoints[step].exists():  # else the run has removed it by now
-                        damage.append(str(error))
+                        damage.append(plainly(error))
+                    continue
+                except FileNotFoundError:
                     continue
                 start = step
                 break
@@ -67,7 +86,12 @@ def choose_stretch(
                 f"run {record.name} has no checkpoint of step {start}; name one of its "
                 f"checkpoints ({there or 'there is none'}), or 0 for the initial weights"
             )
-        if start >= record.step:
+        if start >= last and checkpoint_step is not None:
+            raise NothingRecordedError(
+                f"no step lies between --from {start} and the checkpoint of step {last}; name an "
+                "older checkpoint, or 0 for the initial weights"
+            )
+        if start >= last:
             raise NothingRecordedError(
                 f"no step after {start} is recorded of run {record.name}; name an older "
                 "checkpoint, or 0 for the initial weights"
@@ -77,11 +101,15 @@ def choose_stretch(
     if steps is not None:
         end = start + steps
     elif to_end:
-        end = record.step
+        end = last
     else:
         ends = (train.interval_step(i) for i in range(train.intervals))
         end = next((step for step in ends if step > start), record.step)
-    return Stretch(start, min(end, record.step), checkpoint, tuple(damage))
+    notes = []
+    if end > record.step:
+        end = record.step
+        notes.append(f"--steps {steps} is more than is recorded: to the end, step {end}")
+    return Stretch(start, end, checkpoint, tuple(damage), tuple(notes))
 
 
 def expected_seconds(record: RunRecord, stretch: Stretch) -> tuple[float, int] | None:
@@ -99,7 +127,7 @@ def expected_seconds(record: RunRecord, stretch: Stretch) -> tuple[float, int] |
         training = steps * train.tokens_per_step / statistics.median(speeds)
         seconds = training + measured * statistics.median(evaluations)
         return (seconds, threads) if 0 <= seconds < 1e9 else None
-    except (ValueError, LookupError, TypeError, ArithmeticError):
+    except (ValueError, LookupError, TypeError, ArithmeticError, OSError):
         return None
 
 

@@ -9,18 +9,21 @@ writes.
 from __future__ import annotations
 
 import csv
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tinyllama_np.checkpoint import Checkpoint, CheckpointError, checkpoint_folders, load_checkpoint
-from tinyllama_np.config import ConfigError, TrainConfig
+from tinyllama_np.config import TrainConfig
 from tinyllama_np.job import FINISHED, RunJob, finished_outcome
-from tinyllama_np.storage import sha256_bytes
-from tinyllama_np.telemetry import RECOVERY_COLUMNS, format_row
+from tinyllama_np.safe_files import LARGEST_JSON, UnsafeFileError, read_bounded
+from tinyllama_np.storage import sha256_bytes, sha256_file
+from tinyllama_np.telemetry import RECOVERY_COLUMNS, format_row, last_row
 from tinyllama_np.training_state import is_data
 from tinyllama_np.verify.record import (
     RECOVERIES,
+    STEPS,
     TELEMETRY,
     EditedError,
     NothingRecordedError,
@@ -39,41 +42,23 @@ def read_record(job: RunJob) -> RunRecord:
         If a file has other bytes than when it was vouched for.
     NothingRecordedError
         If there is neither a checkpoint nor an outcome to vouch for anything.
+    OSError
+        If a file cannot be read, which says nothing of its content.
     """
     for _ in range(4):
         before = checkpoint_folders(job.folder / "checkpoints")
-        problem: ValueError
+        problem: ValueError | OSError
         try:
             return _read_once(job)
         except (EditedError, NothingRecordedError) as error:
             problem = error
-        except OSError as error:
+        except FileNotFoundError as error:
             problem = EditedError(f"{error.filename or job.folder}: {error.strerror or error}")
+        except OSError as error:
+            problem = error
         if checkpoint_folders(job.folder / "checkpoints") == before:
             break  # otherwise the run is at work, and its files changed while they were read
     raise problem
-
-
-def study_folder_of(folder: Path) -> tuple[Path, str | None]:
-    """The study's folder, and the run `<condition>/<seed>` if it was a run's that was named.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither.
-    """
-    if (folder / "study.json").is_file():
-        return folder, None
-    whole = folder.resolve()
-    for run in (whole, *whole.parents[:2]):  # also from checkpoints/ and a checkpoint's folder
-        if run.name.startswith("seed-") and len(run.parents) > 2:
-            study = run.parents[2]
-            if run.parents[1].name == "runs" and (study / "study.json").is_file():
-                return study, f"{run.parent.name}/{run.name.removeprefix('seed-')}"
-    raise ConfigError(
-        f"{folder} is neither a study's folder (with study.json) nor a run's in it "
-        "(runs/<condition>/seed-<k>)"
-    )
 
 
 def load_vouched(folder: Path) -> Checkpoint:
@@ -83,7 +68,11 @@ def load_vouched(folder: Path) -> Checkpoint:
     ------
     CheckpointError
         If a file has changed since it was written, or the state is not one of this step.
+    OSError
+        If a file cannot be read.
     """
+    for path in sorted(folder.iterdir()):
+        check_readable(path)
     checkpoint = load_checkpoint(folder)
     state = checkpoint.state
     try:
@@ -108,6 +97,27 @@ def load_vouched(folder: Path) -> Checkpoint:
     return checkpoint
 
 
+def check_readable(path: Path) -> None:
+    """See that a file may be read; what is no file is left to whoever reads it.
+
+    Raises
+    ------
+    OSError
+    """
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if regular:
+        with open(path, "rb"):
+            pass
+
+
+def plainly(error: ValueError) -> str:
+    """What is wrong with a checkpoint, without what a run would do about it."""
+    return str(error).partition("; ")[0]
+
+
 def _read_once(job: RunJob) -> RunRecord:
     outcome = _ended(job)
     damage: list[str] = []
@@ -118,7 +128,7 @@ def _read_once(job: RunJob) -> RunRecord:
         try:
             newest = load_vouched(checkpoints[step])
         except CheckpointError as error:
-            damage.append(str(error))
+            damage.append(plainly(error))
             continue
         short = "" if outcome is not None else _read_up_to(job, newest, vouched)
         if not short:
@@ -126,14 +136,19 @@ def _read_once(job: RunJob) -> RunRecord:
         damage.append(f"{short} is shorter than when checkpoint {checkpoints[step].name} was made")
         newest = None
     if outcome is not None:
+        damage += _missing_checkpoint(job, outcome, checkpoints)
         vouched = {name: _whole(job, name, outcome["sha256"][name]) for name in TELEMETRY}
         step, interval = outcome["step"], _intervals_at_the_end(job.train, outcome)
     elif newest is not None:
         step, interval = newest.state["step"], newest.state["interval"]
     elif damage:
         raise EditedError(f"{'; '.join(damage)}; nothing else vouches for run {_name(job)}")
+    elif last_row(job.folder / STEPS) is not None:  # the first checkpoint is that of step 0
+        raise EditedError(f"no checkpoint of run {_name(job)} is left, though it has taken steps")
     else:
         raise NothingRecordedError(f"run {_name(job)} has no checkpoint yet: nothing to verify")
+    if outcome is not None and job.train.divergence_retries:
+        _whole(job, RECOVERIES, outcome["sha256"][RECOVERIES])
     recoveries = _recoveries(job, newest, outcome is not None)
     state = newest.state if newest is not None else None
     record = RunRecord(job, step, interval, vouched, recoveries, checkpoints, tuple(damage), state)
@@ -147,22 +162,26 @@ def _ended(job: RunJob) -> dict[str, Any] | None:
         outcome = finished_outcome(job)
         if outcome is None:
             return None
-        if outcome.get("sha256") is None:
-            raise NothingRecordedError(
-                f"run {_name(job)} was written by an older version, which did not record the "
-                "SHA-256 of its telemetry; train it again with this one"
-            )
         return {
             "status": outcome["status"],
             "step": int(outcome["step"]),
-            "sha256": {name: outcome["sha256"][name] for name in TELEMETRY},
+            "sha256": outcome["sha256"],
         }
-    except NothingRecordedError:
-        raise
     except (ValueError, LookupError, TypeError) as error:
         raise EditedError(
             f"outcome.json of {_name(job)} is not what the run wrote ({error})"
         ) from None
+
+
+def _missing_checkpoint(
+    job: RunJob, outcome: Mapping[str, Any], checkpoints: Mapping[int, Path]
+) -> list[str]:
+    """What a run that has ended must have kept and has not."""
+    if outcome["status"] == FINISHED and job.train.steps not in checkpoints:
+        return [f"checkpoint step-{job.train.steps:06d}, which the finished run kept, is missing"]
+    if not checkpoints:
+        return ["no checkpoint of the run is left"]
+    return []
 
 
 def _intervals_at_the_end(train: TrainConfig, outcome: Mapping[str, Any]) -> int:
@@ -174,13 +193,13 @@ def _intervals_at_the_end(train: TrainConfig, outcome: Mapping[str, Any]) -> int
 
 def _whole(job: RunJob, name: str, expected: str) -> bytes:
     path = job.folder / name
-    data = path.read_bytes() if path.exists() else b""
-    if sha256_bytes(data) != expected:
+    # in pieces first: a file that is not the run's may be of any size
+    if not path.is_file() or sha256_file(path) != expected:
         raise EditedError(
             f"{name} of {_name(job)} was edited or damaged: its SHA-256 is not the one that "
             "outcome.json recorded when the run ended"
         )
-    return data
+    return path.read_bytes()
 
 
 def _read_up_to(job: RunJob, checkpoint: Checkpoint, vouched: dict[str, bytes]) -> str:
@@ -193,7 +212,10 @@ def _read_up_to(job: RunJob, checkpoint: Checkpoint, vouched: dict[str, bytes]) 
         )
     for name in TELEMETRY:
         path, mark = job.folder / name, marks[name]
-        data = (path.read_bytes() if path.exists() else b"")[: mark["size"]]
+        if not path.is_file() or path.stat().st_size < mark["size"]:
+            return name
+        with open(path, "rb") as stream:
+            data = stream.read(mark["size"])
         if len(data) < mark["size"]:
             return name
         if sha256_bytes(data) != mark["sha256"]:
@@ -214,7 +236,10 @@ def _recoveries(job: RunJob, newest: Checkpoint | None, ended: bool) -> list[dic
         return []
     vouched = list(newest.state["recoveries"]) if newest is not None else []
     path = job.folder / RECOVERIES
-    lines = split_lines(path.read_bytes() if path.exists() else b"")
+    try:
+        lines = split_lines(bytes(read_bounded(path, LARGEST_JSON)) if path.exists() else b"")
+    except UnsafeFileError as error:
+        raise EditedError(f"{RECOVERIES} of {_name(job)} cannot be read: {error}") from None
     expected = [",".join(RECOVERY_COLUMNS) + "\n"]
     expected += [format_row(entry, RECOVERY_COLUMNS) for entry in vouched]
     if [line.decode("utf-8", "replace") for line in lines[: len(expected)]] != expected:
