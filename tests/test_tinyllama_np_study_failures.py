@@ -12,7 +12,7 @@ from tiny_study import BASELINE, InlineExecutor, make_study, run_bytes, tiny_con
 
 from tinyllama_np import Condition, study, train
 from tinyllama_np.lanes import StopRequested
-from tinyllama_np.storage import FolderInUseError, sole_owner
+from tinyllama_np.storage import FolderInUseError, sha256_file, sole_owner
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.train import train_run
@@ -164,15 +164,16 @@ def test_an_edited_run_is_left_out_and_the_others_are_collected(
 
 
 def test_rows_that_no_run_writes_are_told_in_one_line(tmp_path):
-    """In a run that has ended, of which an older version recorded no hashes."""
+    """In a run that has ended, whose outcome.json was given the hash of the edited file too."""
     out, jobs = prepared(tmp_path, tiny_config())
     finish(jobs)
     folder = jobs[0].folder
     outcome = json.loads((folder / "outcome.json").read_text())
-    (folder / "outcome.json").write_text(json.dumps({**outcome, "sha256": {}}))
     text = (folder / "intervals.csv").read_text()
     for damaged in (text.replace("val_loss", "valloss"), text + "7\n", text.replace(",8,", ",8,,")):
         (folder / "intervals.csv").write_text(damaged)
+        outcome["sha256"]["intervals.csv"] = sha256_file(folder / "intervals.csv")
+        (folder / "outcome.json").write_text(json.dumps(outcome))
         with pytest.raises(TelemetryError, match=r"^intervals\.csv of baseline/seed-0 has rows"):
             collect_intervals(jobs, out)
     assert not (out / "intervals.csv").exists()

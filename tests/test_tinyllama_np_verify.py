@@ -832,7 +832,7 @@ def test_a_record_cannot_lead_the_terminal(copied, text_of):
     begin_or_continue(copied.folder, 6, entry, accept=True)
     code, text = text_of(copied, "--from", 8)
     assert code == 0
-    assert "numpy: 1\\x1b[2J\\x9b\\nAGREES in every byte before, " in text
+    assert r"numpy: '1\x1b[2J\x9b\nAGREES in every byte' before, " in text
     assert text.count("\nAGREES") == 1
 
 

@@ -394,7 +394,7 @@ class Tokenizer(Vocabulary):
         """
         try:
             data = read_bounded(Path(path), LARGEST_TOKENIZER_JSON)
-            return cls.from_json(data.decode("utf-8"))
+            return cls(**read_tokenizer_json(data.decode("utf-8")))
         except ValueError as error:  # includes bytes that are not UTF-8
             raise ValueError(f"{path}: {error}") from None
 
