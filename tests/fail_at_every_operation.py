@@ -9,7 +9,9 @@ with. Then it is carried out again for each of these operations and each kind of
 
 - the newest checkpoint is whole and not older than the last that was finished before, and the run's
   files begin with what the undisturbed ones say up to its step;
-- the next start ends with exactly the undisturbed files and no other: not a temporary file more.
+- the next start ends with exactly the undisturbed files and no other: not a temporary file more;
+- a power cut after that takes nothing away: what the process that failed had not flushed the next
+  one has.
 
 At the end come pairs: a second failure, drawn by the seed, in the start after a first. The script
 prints how many failures there were, and ends with 1 at the first that was not made good. The tests
@@ -291,10 +293,12 @@ class Sweep:
         """
         self._begin()
         where = ""
+        disk = FailingDisk()
+        flushed = self._steps()  # of the newest checkpoints that are surely on the disk
         for number, (kind, fail_at) in enumerate(failures):
-            disk = FailingDisk(fail_at, kind)
+            disk.start(fail_at, kind)
             where += f"{'; then ' if number else ''}{kind.value} at operation {fail_at}"
-            safe = [_newest(job)[0] for job in self.scenario.jobs(self._root)]
+            safe = flushed if kind.cuts_power else self._steps()
             ended = self._start(disk, where)
             if disk.failed:
                 operation = disk.operations[fail_at - 1]
@@ -307,9 +311,26 @@ class Sweep:
             if kind is Kind.FULL and disk.failed:  # started again before there is space
                 self._start(disk, where)
                 self._judge(disk, kind, safe, where)
-        if not self._start(FailingDisk(), where):
-            raise self._difference(where, "the next start failed")
-        self._compare(where)
+            flushed = self._steps() if kind.cuts_power else self._flushed(disk, flushed)
+        for after in ("", "; then power cut at the end"):
+            disk.start(0, Kind.UNDONE)
+            if not self._start(disk, where + after):
+                raise self._difference(where + after, "the next start failed")
+            self._compare(where + after)
+            if not after:
+                self._judge(disk, Kind.UNDONE, flushed, where + "; then power cut at the end")
+
+    def _steps(self) -> list[int]:
+        """The steps of the newest whole checkpoints, by run."""
+        return [_newest(job)[0] for job in self.scenario.jobs(self._root)]
+
+    def _flushed(self, disk: FailingDisk, before: Sequence[int]) -> list[int]:
+        """Likewise of those that no power cut takes away."""
+        jobs = self.scenario.jobs(self._root)
+        return [
+            max(step, *_finished_checkpoints(disk, job, cuts_power=True))
+            for job, step in zip(jobs, before, strict=True)
+        ]
 
     def _start(self, disk: FailingDisk, where: str) -> bool:
         """Whether the work came to its end."""
@@ -391,7 +412,10 @@ def _finished_checkpoints(disk: FailingDisk, job: RunJob, cuts_power: bool) -> I
     for number, operation in enumerate(disk.operations, 1):
         path = operation.path
         if operation.name == "rename" and path.parent == job.folder / "checkpoints":
-            went_on = any(later.name != "flush" for later in disk.operations[number:])
+            later = disk.operations[number:]
+            went_on = any(operation.name != "flush" for operation in later)
+            if disk.fail_at == number + 1 and later and later[0].name == "flush":
+                went_on = False  # the name was not flushed
             done = went_on or (not cuts_power and number < len(disk.operations))
             if path.name.startswith("step-") and done and number != disk.fail_at:
                 yield int(path.name.removeprefix("step-"))

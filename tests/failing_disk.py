@@ -2,7 +2,8 @@
 
 It counts the operations of `storage.Disk` and lets the chosen one fail in one of seven ways. What
 it writes is really written, but nothing is ever flushed: what a flush promises is kept in mind, and
-`cut_power` takes away from the folder what was not promised.
+`cut_power` takes away from the folder what was not promised. A disk outlives the processes that die
+on it: what one did not flush the next may take for safe, so `start` forgets nothing of it.
 """
 
 from __future__ import annotations
@@ -80,24 +81,25 @@ class FailingDisk(storage.Disk):
     ----------
     fail_at : int
     operations : list of Operation
-        All that were asked for up to now, the one that failed included.
+        All that were asked for since the start, the one that failed included.
     failed : bool
         Whether the failure has happened.
     """
 
     def __init__(self, fail_at: int = 0, kind: Kind = Kind.ERROR) -> None:
-        self.operations: list[Operation] = []
-        self.failed = False
-        self.space = True
-        self.fail_at, self._kind = fail_at, kind
+        self._count = 0  # of operations, at all starts
+        self.start(fail_at, kind)
         self._flushed: dict[int, int] = {}  # inode of a file -> bytes that are safe
         self._before_cut: dict[int, bytes] = {}  # inode -> safe content of a file since cut
         self._names: list[NameChange] = []  # not flushed, in order
         self._moves: list[NameChange] = []  # all renames of folders
 
-    def make_space(self) -> None:
-        """The disk is not full any more."""
+    def start(self, fail_at: int = 0, kind: Kind = Kind.ERROR) -> None:
+        """Another process begins, and there is space again; what was not flushed still is not."""
+        self.operations: list[Operation] = []
+        self.failed = False
         self.space = True
+        self.fail_at, self._kind = fail_at, kind
 
     # ------------------------------------------------------------------------------ the operations
 
@@ -146,7 +148,14 @@ class FailingDisk(storage.Disk):
         link = Path(f"/proc/self/fd/{descriptor}")  # for messages, where there is such a thing
         with self._operation("flush", Path(os.readlink(link)) if link.is_symlink() else Path()):
             if stat.S_ISDIR(status.st_mode):
-                self._names = [change for change in self._names if change.folder != status.st_ino]
+                safe = [change for change in self._names if change.folder == status.st_ino]
+                removed = [change for change in safe if change.name == "remove"]
+                self._names = [
+                    change
+                    for change in self._names
+                    if change.folder != status.st_ino
+                    and not any(self._was_in(change, folder) for folder in removed)
+                ]
             else:
                 self._flushed[status.st_ino] = status.st_size
                 self._before_cut.pop(status.st_ino, None)
@@ -195,6 +204,7 @@ class FailingDisk(storage.Disk):
         if self.failed and self._kind.ends_process:
             raise CrashError
         self.operations.append(Operation(name, path, grows, half is not None))
+        self._count += 1
         if len(self.operations) == self.fail_at:
             self.failed = True
             if self._kind is Kind.ERROR:
@@ -214,7 +224,10 @@ class FailingDisk(storage.Disk):
     # ---------------------------------------------------------------------------------- power cuts
 
     def cut_power(self, root: Path) -> None:
-        """Take from the folder `root` what was not flushed, as the kind of failure says."""
+        """Take from the folder `root` what was not flushed, as the kind of failure says.
+
+        What is left is on the disk.
+        """
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 content = self._safe_content(path)
@@ -224,6 +237,8 @@ class FailingDisk(storage.Disk):
             kept = [change for change in self._moves if change not in self._names]
             for change in reversed(self._names):
                 _undo(change, [move for move in kept if move.number > change.number])
+        for memory in (self._flushed, self._before_cut, self._names, self._moves):
+            memory.clear()
 
     def _safe_content(self, path: Path) -> bytes:
         """What a power cut leaves of a file."""
@@ -235,7 +250,7 @@ class FailingDisk(storage.Disk):
 
     def _saved(self, path: Path) -> dict[str, bytes | None]:
         """All that is at `path`, for the case that its removal is undone."""
-        if self._kind is not Kind.UNDONE or not path.exists():
+        if not path.exists():
             return {}
         if path.is_file():
             return {"": self._safe_content(path)}
@@ -245,6 +260,14 @@ class FailingDisk(storage.Disk):
         }
         return {"": None, **inside}
 
+    def _was_in(self, change: NameChange, removed: NameChange) -> bool:
+        """Whether it was made to the entries of a folder that was removed after it."""
+        path = change.new_path or change.path
+        for move in self._moves:
+            if change.number < move.number < removed.number:
+                path = _moved(path, move)
+        return change.number < removed.number and removed.path in path.parents
+
     def _renamed(
         self,
         name: str,
@@ -253,7 +276,7 @@ class FailingDisk(storage.Disk):
         saved: dict[str, bytes | None] | None = None,
     ) -> None:
         folder = (new_path or path).parent.stat().st_ino
-        number = len(self.operations)
+        number = self._count
         self._names.append(NameChange(number, folder, name, path, new_path, saved))
         if name == "rename":
             self._moves.append(self._names[-1])

@@ -11,7 +11,13 @@ import os
 from pathlib import Path
 
 import pytest
-from fail_at_every_operation import Difference, Sweep, run_scenario, scenarios, sweep_pairs
+from fail_at_every_operation import (
+    Difference,
+    Sweep,
+    run_scenario,
+    scenarios,
+    sweep_pairs,
+)
 from failing_disk import Kind
 
 from tinyllama_np import checkpoint, storage, telemetry, train
@@ -154,6 +160,11 @@ def make_folder_without_flush(folder: Path) -> None:
             storage.disk.make_folder(place)
 
 
+def remove_leftovers_without_flush(folder: Path) -> None:
+    for entry in folder.glob(".*.partial"):
+        storage.remove_tree(entry) if entry.is_dir() else storage.remove_file(entry)
+
+
 def rename_before_flush(temporary: Path, final: Path) -> None:
     storage.move_folder(temporary, final)
     for file in sorted(final.iterdir()):
@@ -175,6 +186,10 @@ PLANTED = {
     "names of new folders are not flushed": (
         train, "keep_folder", make_folder_without_flush, Kind.UNDONE, FIRST_STEP,
         "step 0 was there, step -1",
+    ),
+    "what a killed process renamed is never flushed": (
+        train, "remove_leftovers", remove_leftovers_without_flush, Kind.DEATH,
+        ("flush", "checkpoints"), "then power cut at the end.*too many: .*step-000002",
     ),
     "a checkpoint gets its name too early": (
         checkpoint, "publish_folder", rename_before_flush, Kind.LOST,
@@ -200,10 +215,30 @@ def test_a_planted_bug_is_found(tmp_path, monkeypatch, bug):
     module, name, wrong, kind, (operation, file), message = PLANTED[bug]
     monkeypatch.setattr(module, name, wrong)
     sweep = Sweep(run_scenario("last"), tmp_path / "sweep")
-    fail_at = next(
+    places = [
         number
         for number, found in enumerate(sweep.operations, 1)
         if found.name == operation and found.path.as_posix().endswith(file)
-    )
+    ]
+    fail_at = places[-1] if "never flushed" in bug else places[0]
     with pytest.raises(Difference, match=message):
         sweep.fail((kind, fail_at))
+
+
+def keep_folder_that_is_made(folder: Path) -> None:
+    """Flush the names of new folders alone."""
+    for place in (*reversed(folder.parents), folder):
+        if not place.is_dir():
+            storage.disk.make_folder(place)
+            storage.flush_folder(place.parent)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+def test_a_folder_that_is_found_and_never_flushed_is_seen(monkeypatch, tmp_path):
+    for module in (storage, train):
+        monkeypatch.setattr(module, "keep_folder", keep_folder_that_is_made)
+    sweep = Sweep(run_scenario("last"), tmp_path / "sweep")
+    at = next(n for n, o in enumerate(sweep.operations, 1) if o.path.name == "seed-0")
+    with pytest.raises(Difference, match=r"power cut at the end.*step 4 was there, step -1"):
+        sweep.fail((Kind.DEATH, at + 1))  # the flush of its name

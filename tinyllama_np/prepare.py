@@ -144,13 +144,6 @@ def _check_found(config: StudyConfig, out: Path) -> None:
     """See that a study is the one that is asked for, and is whole."""
     check_same_study(config, out)
     open_data(out)
-    _keep_names(out)
-
-
-def _keep_names(out: Path) -> None:
-    """Flush the names that a process may have been killed before it flushed them."""
-    keep_folder(out)
-    flush_folder(out)
 
 
 def _check_unused(out: Path) -> None:
@@ -233,7 +226,6 @@ def open_study(out: Path) -> StudyConfig:
         )
     config = read_study(out).config
     open_data(out)
-    _keep_names(out)
     return config
 
 

@@ -232,12 +232,16 @@ def _doomed(folder: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left in `folder`."""
+    """Remove the temporary files and folders that a killed process left in `folder`.
+
+    The names that it changed last, and was killed before it flushed them, are flushed too.
+    """
     if not folder.is_dir():
         return
     for entry in folder.iterdir():
         if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
             disk.remove_tree(entry) if entry.is_dir() else disk.remove_file(entry)
+    flush_folder(folder)
 
 
 class FolderInUseError(ValueError):
