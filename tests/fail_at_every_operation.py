@@ -48,7 +48,7 @@ from tinyllama_np import trainer
 from tinyllama_np.checkpoint import checkpoint_folders, whole_checkpoints
 from tinyllama_np.config import StudyConfig
 from tinyllama_np.corpus.tokens import write_token_file
-from tinyllama_np.job import RunJob
+from tinyllama_np.job import DIVERGED, RunJob, check_ended_telemetry
 from tinyllama_np.prepare import Texts, prepare_study
 from tinyllama_np.study import collect_intervals, run_jobs, run_study
 from tinyllama_np.train import train_run
@@ -196,6 +196,25 @@ def recovery_scenario() -> Scenario:
     )
 
 
+def diverged_scenario() -> Scenario:
+    """A run that ends at its third step, which is not finite: its last row has no checkpoint."""
+    config = _config()
+
+    def start(root: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            not_finite_at(patch, 3, above=0.0)
+            (job,) = _jobs(root, config)
+            assert train_run(job)["status"] == DIVERGED
+            check_ended_telemetry(job)
+
+    return Scenario(
+        "run that diverges",
+        lambda root: void(make_study(root, config)),
+        start,
+        lambda root: _jobs(root, config),
+    )
+
+
 def study_scenario() -> Scenario:
     """Two runs and the study's rows, as the command carries them out."""
     config = _config((3, 5), budget_tokens=8 * 2, intervals=2)
@@ -244,6 +263,7 @@ def scenarios() -> list[Scenario]:
         resumed_scenario(),
         stopped_scenario(),
         recovery_scenario(),
+        diverged_scenario(),
         study_scenario(),
         prepare_scenario(),
         tokens_scenario(),
