@@ -142,6 +142,7 @@ def test_what_does_not_change_the_numbers_may_differ(cli, text, tmp_path, change
     assert cli(*study_arguments(text, tmp_path / "out", **change))[0] == 0
 
 
+@pytest.mark.slow
 def test_what_an_ended_run_kept_stays(cli, text, tmp_path):
     arguments = study_arguments(text, tmp_path / "out")
     said = "--keep acts while a run goes on: ended ones keep the checkpoints they have"
@@ -522,16 +523,15 @@ class ClosedAtOnce(ClosedPipe):
         self.flush()
 
 
-@pytest.mark.parametrize("closed", [ClosedPipe, ClosedAtOnce])
-@pytest.mark.parametrize("command", ["study", "runs", "help"])
-def test_a_reader_that_has_read_enough(cli, text, tmp_path, monkeypatch, closed, command):
-    out = tmp_path / "out"
-    study = study_arguments(text, out)
+def test_a_reader_that_has_read_enough(cli, text, tmp_path, monkeypatch):
+    study = study_arguments(text, tmp_path / "out")
     assert cli(*study)[0] == 0
-    monkeypatch.setattr("sys.stdout", closed())
-    code, _, stderr = cli(*{"study": study, "runs": ("runs", out), "help": ("--help",)}[command])
-    assert code == 0
-    assert not any("ipe" in line for line in stderr)
+    for closed in (ClosedPipe, ClosedAtOnce):
+        for command in (study, ["runs", tmp_path], ["--help"]):
+            monkeypatch.setattr("sys.stdout", closed())
+            code, _, stderr = cli(*command)
+            assert code == 0
+            assert not any("ipe" in line for line in stderr)
 
 
 @pytest.mark.slow

@@ -103,6 +103,7 @@ def test_a_run_goes_back_to_its_last_interval_at_half_the_rate(tmp_path, monkeyp
         check_ended_telemetry(job)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_back_often_does_not_fill_the_screen(tmp_path, monkeypatch, capsys):
     job = job_of(tmp_path, divergence_retries=9)
     not_finite_at(monkeypatch, BAD_STEP, above=0.04)

@@ -434,6 +434,7 @@ def test_a_study_that_was_asked_to_stop_goes_on_exactly(tmp_path, expected):
     assert finish(jobs) == wanted
 
 
+@pytest.mark.slow
 def test_a_stop_file_of_somebody_else_stops_the_study(tmp_path, monkeypatch, expected):
     config, out, wanted = expected
     again = tmp_path / "again"

@@ -117,7 +117,9 @@ def test_what_ended_processes_left_is_removed(tmp_path, monkeypatch):
         if stopping:
             (jobs[0].folder / ".steps.csv.123.partial").touch()
         monkeypatch.setattr(study, "train_run", ended)
-        run_study(jobs, InlineExecutor(), stop_requested=lambda stop=stopping: stop)
+        run_study(
+            jobs, InlineExecutor(), stop_requested=lambda stop=stopping: stop, poll_seconds=0.01
+        )
         assert not [name for name in tree(tmp_path) if "partial" in name]
     monkeypatch.undo()
     finish(jobs)
@@ -135,6 +137,7 @@ def stop_at(step, monkeypatch):
     monkeypatch.setattr(train._Run, "take_step", stopping)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "rows_left"),
     [
@@ -163,6 +166,7 @@ def test_an_edited_run_is_left_out_and_the_others_are_collected(
     assert collected == [*text.splitlines()[: 1 + rows_left], *of_seed_1[1:]]
 
 
+@pytest.mark.slow
 def test_rows_that_no_run_writes_are_told_in_one_line(tmp_path):
     """In a run that has ended, whose outcome.json was given the hash of the edited file too."""
     out, jobs = prepared(tmp_path, tiny_config())
