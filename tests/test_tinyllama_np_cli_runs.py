@@ -227,7 +227,7 @@ def test_resume_ends_like_an_undisturbed_study(cli, tmp_path, monkeypatch):
     assert (code, stdout) == (0, "the verdict\n")
     told = [line for line in stderr if line.startswith("warning: ")]
     assert [line.split(":")[1].strip() for line in told] == ["baseline/seed-0", "baseline/seed-1"]
-    assert "model.safetensors of checkpoint step-000013 has changed since it was" in told[1]
+    assert "step-000013 is damaged (model.safetensors has changed since it was written)" in told[1]
     assert all("Its numbers stand without it" in line for line in told)
 
 
