@@ -171,6 +171,7 @@ RUN = "runs/baseline/seed-0"
 LAST = f"resume/{RUN}/checkpoints/step-000011"
 RESUMING = (CheckpointError, CorpusError, ConfigError, TelemetryError)
 MODEL = (CheckpointError,)
+PREPARING = (ConfigError, CorpusError)
 TABLES = (RunFolderError,)
 
 TARGETS = [
@@ -220,7 +221,7 @@ TARGETS = [
     Target("train.json", "json", "study/data/train.json", (CorpusError,), _tokens),
     Target("train.bin", "bytes", "study/data/train.bin", (CorpusError,), _tokens),
     Target("study.json, stats", "json", "unhashed/study.json", TABLES, _run_folder, share=0.1),
-    Target("study.json, study", "json", "study/study.json", (ConfigError,), _same_study),
+    Target("study.json, study", "json", "study/study.json", PREPARING, _same_study),
     Target(
         "outcome.json, stats",
         "json",
