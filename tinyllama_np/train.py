@@ -59,10 +59,9 @@ from tinyllama_np.telemetry import (
     TelemetryError,
     format_row,
     last_row,
-    read_rows,
 )
 from tinyllama_np.trainer import Row, RunData, Trainer, open_run_data
-from tinyllama_np.training_state import marks_of
+from tinyllama_np.training_state import marks_of, past_of, shorter_than
 
 SHOWN_RECOVERIES = 3  # of a run; more lines would hide what else is said
 PATIENCE = 20.0  # seconds that a killed command's workers have to end
@@ -155,7 +154,8 @@ class _Run:
         damaged: list[CheckpointError] = []
         too_short = ""
         for folder, checkpoint in whole_checkpoints(self.checkpoints, damaged.append):
-            problem = self._telemetry_shorter_than(checkpoint)
+            marks = marks_of(checkpoint.state, self.train)
+            problem = shorter_than(marks, self.telemetry, checkpoint.state["step"], self.name)
             if not problem:
                 self.trainer.check_settings(checkpoint)
                 self._check_environment(checkpoint.state["step"])
@@ -192,43 +192,10 @@ class _Run:
         if note:
             self.say(note)
 
-    def _telemetry_shorter_than(self, checkpoint: Checkpoint) -> str:
-        """Which file has lost bytes that it had at the checkpoint; "" if none.
-
-        Raises
-        ------
-        TelemetryError
-            If a file has other bytes than the run wrote.
-        """
-        for name, mark in marks_of(checkpoint.state, self.train).items():
-            found = self.telemetry[name].compare(mark)
-            if found == "changed":
-                raise TelemetryError(
-                    f"{name} of {self.name} is not what the run wrote up to its checkpoint at step "
-                    f"{checkpoint.state['step']}: it was edited or damaged; put the file back, or "
-                    f"remove runs/{self.name} to begin the run again"
-                )
-            if found == "short":
-                return f"{name} of {self.name} is too short"
-        return ""
-
     def _take_over(self, checkpoint: Checkpoint) -> None:
         for name, mark in marks_of(checkpoint.state, self.train).items():
             self.telemetry[name].back_to(mark)
-        try:
-            intervals = read_rows(self.intervals_log.path)
-            self.losses = {int(row["step"]): float(row["val_loss"] or "nan") for row in intervals}
-            measured = max(self.losses, default=0)
-            recent = [
-                (float(row["train_loss"]), float(row["grad_norm"]))
-                for row in read_rows(self.steps_log.path)
-                if int(row["step"]) > measured
-            ]
-        except (KeyError, TypeError, ValueError):  # the checkpoint's marks say that it wrote this
-            raise TelemetryError(
-                f"steps.csv or intervals.csv of {self.name} has rows that no run writes; remove "
-                f"runs/{self.name} to begin the run again"
-            ) from None
+        self.losses, recent = past_of(self.steps_log.path, self.intervals_log.path, self.name)
         self.trainer.restore(checkpoint, recent)
         self.timing_log.restart(self.trainer.step)
         self._write_recoveries()

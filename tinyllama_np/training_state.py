@@ -1,15 +1,22 @@
-"""What training_state.json must hold for a run to go on from it, checked before it is used."""
+"""What a checkpoint must say, and the telemetry hold, for a run to go on from them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tinyllama_np.checkpoint import CheckpointError
 from tinyllama_np.config import TrainConfig
 from tinyllama_np.safe_files import shown
-from tinyllama_np.telemetry import RECOVERY_COLUMNS, Mark
+from tinyllama_np.telemetry import (
+    RECOVERY_COLUMNS,
+    GrowingFile,
+    Mark,
+    TelemetryError,
+    read_rows,
+)
 
 # What a run writes that its configuration decides to the byte: a checkpoint knows how far each is.
 MARKED_FILES = ("steps.csv", "intervals.csv", "samples.jsonl")
@@ -47,6 +54,62 @@ def marks_of(state: Mapping[str, Any], train: TrainConfig) -> dict[str, Mark]:
     if not isinstance(telemetry, dict) or set(telemetry) != set(MARKED_FILES):
         raise _wrong(f"telemetry={shown(telemetry)}, expected {', '.join(MARKED_FILES)}", train)
     return {name: _mark(name, telemetry[name], train) for name in MARKED_FILES}
+
+
+def shorter_than(
+    marks: Mapping[str, Mark], telemetry: Mapping[str, GrowingFile], step: int, run: str
+) -> str:
+    """Which file of a run has lost bytes that it had at its checkpoint of `step`; "" if none.
+
+    Raises
+    ------
+    TelemetryError
+        If a file has other bytes than the run wrote.
+    """
+    for name, mark in marks.items():
+        found = telemetry[name].compare(mark)
+        if found == "changed":
+            raise TelemetryError(
+                f"{name} of {run} is not what the run wrote up to its checkpoint at step {step}: "
+                f"it was edited or damaged; put the file back, or remove runs/{run} to begin the "
+                "run again"
+            )
+        if found == "short":
+            return f"{name} of {run} is too short"
+    return ""
+
+
+def past_of(
+    steps: Path, intervals: Path, run: str
+) -> tuple[dict[int, float], list[tuple[float, float]]]:
+    """What a run that goes on needs of its telemetry, once that is cut to its checkpoint.
+
+    Returns
+    -------
+    losses : dict of int to float
+        Validation loss by step, of the intervals measured.
+    recent : list of (float, float)
+        Loss and gradient norm of the steps since the last of them.
+
+    Raises
+    ------
+    TelemetryError
+        If there are rows that no run writes.
+    """
+    try:
+        losses = {int(row["step"]): float(row["val_loss"] or "nan") for row in read_rows(intervals)}
+        measured = max(losses, default=0)
+        recent = [
+            (float(row["train_loss"]), float(row["grad_norm"]))
+            for row in read_rows(steps)
+            if int(row["step"]) > measured
+        ]
+    except (KeyError, TypeError, ValueError):  # the checkpoint's marks say that it wrote this
+        raise TelemetryError(
+            f"steps.csv or intervals.csv of {run} has rows that no run writes; remove "
+            f"runs/{run} to begin the run again"
+        ) from None
+    return losses, recent
 
 
 def is_data(entry: Any) -> bool:
