@@ -57,6 +57,7 @@ READING_ORDER = (
     "study",
     "progress",
     "disk_need",
+    "run_state",
     "run_states",
     "bench",
     "verify",

@@ -9,7 +9,12 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from test_tinyllama_np_run_states import fake_checkpoint, fake_run, fake_study
+from test_tinyllama_np_run_states import (
+    fake_checkpoint,
+    fake_run,
+    fake_study,
+    not_allowed_into,
+)
 from tiny_study import (
     BASELINE,
     InlineExecutor,
@@ -26,7 +31,8 @@ from tinyllama_np.cli import main
 from tinyllama_np.commands import carry_out, runs
 from tinyllama_np.prepare import staging_folder
 from tinyllama_np.presets import preset
-from tinyllama_np.run_states import BestInterval, RunState, StudyState
+from tinyllama_np.run_state import BestInterval, RunState
+from tinyllama_np.run_states import StudyState
 from tinyllama_np.storage import sole_owner
 from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import read_study
@@ -86,7 +92,7 @@ def test_runs_lists_studies_and_what_they_need(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = tree(tmp_path)
     code, stdout, stderr = cli("runs", ".")
-    assert (code, stderr) == (0, [])
+    assert (code, stderr) == (1, [])  # the second is damaged
     known = read_study(tmp_path / "first").config_hash[:8]
     assert stdout.startswith(SHOWN.replace("HASH", known))
     assert "\x1b" not in stdout
@@ -97,7 +103,7 @@ def test_runs_lists_studies_and_what_they_need(cli, tmp_path, monkeypatch):
 def test_runs_for_programs(cli, tmp_path):
     fake_studies(tmp_path)
     code, stdout, _ = cli("runs", tmp_path, "--json")
-    assert code == 0
+    assert code == 1
     first, second = json.loads(stdout)["studies"]
     assert [run["state"] for run in first["runs"]] == [
         "finished",
@@ -123,6 +129,58 @@ def test_runs_of_a_study_that_has_ended(cli, tmp_path):
     ).replace("- ", "-")
     (tmp_path / "the study" / "report.md").write_text("")
     assert cli("runs", tmp_path)[1].splitlines()[-1] == "  nothing is left to do"
+
+
+@pytest.mark.parametrize(
+    ("remove", "last"),
+    [
+        (("tokenizer.json",), "cannot go on until tokenizer.json is put back"),
+        (("data",), "cannot go on until data/train.bin is put back, and data/train.json is put"),
+        (("RUN/steps.csv",), "cannot go on until steps.csv of baseline/seed-0 is put back, or"),
+        (("RUN/outcome.json",), "to conclude: tinyllama-np resume"),
+        (("RUN/checkpoints",), "nothing is left to do"),
+    ],
+)
+def test_the_last_line_of_a_damaged_study(cli, tmp_path, remove, last):
+    """No run is left to train, and yet not all is well."""
+    (job,) = fake_study(tmp_path)
+    fake_run(job, 13, status="finished", checkpoint=13)
+    (tmp_path / "report.md").write_text("")
+    code, stdout, _ = cli("runs", tmp_path)
+    assert (code, stdout.splitlines()[-1]) == (0, "  nothing is left to do")
+    for name in remove:
+        path = tmp_path / name.replace("RUN", "runs/baseline/seed-0")
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    code, stdout, _ = cli("runs", tmp_path)
+    lines = " ".join(stdout.split()).replace("- ", "-")
+    assert last in lines
+    assert code == (last[:11] != "to conclude")
+    (study,) = json.loads(cli("runs", tmp_path, "--json")[1])["studies"]
+    assert bool(study["cannot_go_on_until"]) == last.startswith("cannot")
+    assert (study["command"] is not None) == last.startswith("to conclude")
+
+
+def test_a_stopped_run_with_a_damaged_outcome_cannot_go_on(cli, tmp_path):
+    (job,) = fake_study(tmp_path)
+    fake_run(job, 7, status="stopped", checkpoint=7)
+    (job.folder / "outcome.json").write_text("{")
+    code, stdout, _ = cli("runs", tmp_path)
+    last = "cannot go on until outcome.json of baseline/seed-0 is put back, or removed"
+    assert (code, last in " ".join(stdout.split())) == (1, True)
+
+
+def test_a_folder_that_may_not_be_looked_into(cli, tmp_path, monkeypatch):
+    not_allowed_into(monkeypatch, tmp_path)
+    code, stdout, stderr = cli("runs", tmp_path)
+    assert (code, stdout) == (2, "")
+    assert stderr[0].startswith(f"error: {tmp_path} cannot be read: Permission denied; no study")
+    monkeypatch.undo()
+    fake_study(tmp_path / "study")
+    (tmp_path / "other").mkdir()
+    not_allowed_into(monkeypatch, tmp_path / "other")
+    code, stdout, stderr = cli("runs", tmp_path)
+    assert (code, "416 tokens left" in stdout) == (0, True)
+    assert stderr == [f"warning: {tmp_path / 'other'} cannot be read: Permission denied"]
 
 
 def test_the_same_remark_is_made_once(cli, tmp_path):
@@ -163,6 +221,7 @@ def test_resume_refuses(cli, tmp_path):
     refused(cli, tmp_path, [study], "never prepared to its end", "give the `study` command")
     staging_folder(study).rmdir()
     fake_study(study)
+    (study / "data/train.json").unlink()
     refused(cli, tmp_path, [study, "--jobs=0"], "--jobs 0")
     refused(cli, tmp_path, [study, "--time-limit=soon"], "--time-limit 'soon'")
     refused(cli, tmp_path, [study], "study/tokenizer.json is not the file", "put the file back")

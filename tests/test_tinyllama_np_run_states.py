@@ -11,13 +11,15 @@ import sys
 import pytest
 from tiny_study import BASELINE, INTERVAL_STEPS, tiny_config, tree, write_study_json
 
-from tinyllama_np import Condition, owner, run_states
+from tinyllama_np import Condition, owner
 from tinyllama_np.commands.runs import as_json, described
-from tinyllama_np.run_states import UnreadableStudy, find_studies, run_state, study_state
+from tinyllama_np.run_state import BestInterval, run_state
+from tinyllama_np.run_states import UnreadableStudy, find_studies, study_state
 from tinyllama_np.storage import sole_owner
 from tinyllama_np.study import run_jobs
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS, TIMING_COLUMNS, CsvLog
 
+DATA = ("train.bin", "train.json", "valid.bin", "valid.json")
 LOSSES = (5.5, 4.25, 4.0, 4.0, 4.5, 4.75)  # the third and the fourth are equal
 
 
@@ -32,7 +34,7 @@ def fake_study(folder, config=None):
     folder.mkdir(parents=True, exist_ok=True)
     write_study_json(folder, {"config": json.loads(json.dumps(config.to_dict()))})
     (folder / "data").mkdir()
-    for name in ("tokenizer.json", "data/train.bin", "data/valid.bin"):
+    for name in ("tokenizer.json", *(f"data/{n}" for n in DATA)):
         (folder / name).write_text("")
     return run_jobs(config, folder)
 
@@ -68,7 +70,11 @@ def fake_run(job, steps, *, status=None, message="", at=None, checkpoint=None):
             own = {"step": step, "tokens_per_s": speed, "evaluation_s": 0.5}
             logs[2].add(**{**dict.fromkeys(TIMING_COLUMNS, 1.0), **own})
     if status:
-        outcome = {"status": status, "step": steps if at is None else at, "message": message}
+        step = steps if at is None else at
+        hashes = dict.fromkeys(("steps.csv", "intervals.csv", "samples.jsonl"), "0" * 64)
+        position = {"status": status, "step": step, "tokens_seen": 32 * step}
+        outcome = {**position, "message": message, "sha256": hashes}
+        (job.folder / "samples.jsonl").write_text("")
         (job.folder / "outcome.json").write_text(json.dumps(outcome))
     if checkpoint is not None:
         fake_checkpoint(job, checkpoint)
@@ -101,7 +107,6 @@ def test_a_run_that_has_not_begun(job):
     ("steps", "status", "at", "checkpoint", "state", "left"),
     [
         (7, None, None, 6, "interrupted", 7 * 32),
-        (2, None, None, None, "interrupted", 13 * 32),
         (0, None, None, None, "interrupted", 13 * 32),
         (7, "stopped", 7, 7, "stopped", 6 * 32),
         (8, "stopped", 7, 7, "interrupted", 6 * 32),  # it went on and was killed
@@ -129,11 +134,11 @@ def test_the_newest_checkpoint_counts(job):
 
 def test_the_best_interval_is_the_first_of_equal_ones(job):
     fake_run(job, 13)
-    assert run_state(job).best == run_states.BestInterval(2, 6 * 32, 4.0)
+    assert run_state(job).best == BestInterval(2, 6 * 32, 4.0)
     lines = (job.folder / "intervals.csv").read_text().splitlines(keepends=True)
     no_loss = lines[1].replace("5.5", "", 1)
     (job.folder / "intervals.csv").write_text("".join([lines[0], no_loss, *lines[2:4], "base"]))
-    assert run_state(job).best == run_states.BestInterval(2, 6 * 32, 4.0)
+    assert run_state(job).best == BestInterval(2, 6 * 32, 4.0)
 
 
 def test_size_and_time_are_those_of_all_files(job):
@@ -229,7 +234,7 @@ def test_a_run_at_work(job):
     state = run_state(job, study_process="process 1")
     assert (state.state, state.process) == ("running", "process 1")
     for status in ("stopped", "failed", "diverged", "finished"):
-        fake_run(job, 7, status=status)
+        fake_run(job, 7, status=status, at=13 if status == "finished" else 7)
         assert run_state(job, study_process="process 1").state == status
 
 
@@ -287,7 +292,58 @@ def test_rows_that_are_none(job):
 
 def test_rows_before_the_checkpoint_are_missing(job):
     fake_run(job, 5, checkpoint=6)
-    assert run_state(job).damage == ("steps.csv ends at step 5, before the checkpoint of step 6",)
+    state = run_state(job)
+    assert state.damage == ("steps.csv ends at step 5, before the checkpoint of step 6",)
+    assert state.blocked == (
+        "steps.csv of baseline/seed-0 is put back, or runs/baseline/seed-0 removed",
+    )
+    fake_checkpoint(job, 3)  # which the file reaches
+    state = run_state(job)
+    assert (state.checkpoint, state.tokens_left, state.blocked) == (6, 10 * 32, ())
+    assert state.damage[0].endswith("of step 6: it would go on from that of step 3")
+    with sole_owner(job.folder):  # it may be going back just now
+        assert run_state(job).damage == ()
+
+
+def test_a_run_whose_checkpoints_are_gone(job):
+    for status in (None, "stopped", "failed"):
+        fake_run(job, 7, status=status)
+        state = run_state(job)
+        assert (state.tokens_left, state.blocked) == (13 * 32, ())
+        assert state.damage == ("no checkpoint is left: it will begin again from step 0",)
+    fake_run(job, 13, status="finished")
+    state = run_state(job)
+    assert (state.state, state.tokens_left, state.blocked) == ("finished", 0, ())
+    assert state.damage[0].startswith("the checkpoint of its last step is missing")
+
+
+@pytest.mark.parametrize("name", ["steps.csv", "intervals.csv", "samples.jsonl"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_finished_run_that_lost_something_cannot_go_on(job, name, cut):
+    fake_run(job, 13, status="finished", checkpoint=13)
+    assert run_state(job).blocked == ()
+    path = job.folder / name
+    if cut and name != "samples.jsonl":
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
+    else:
+        path.unlink()
+    state = run_state(job)
+    assert (state.state, state.tokens_left, len(state.damage)) == ("finished", 0, 1)
+    assert state.damage[0].startswith(name)
+    assert state.blocked == (
+        f"{name} of baseline/seed-0 is put back, or runs/baseline/seed-0 removed",
+    )
+
+
+@pytest.mark.parametrize("name", ["steps.csv", "intervals.csv", "timing.csv", "outcome.json"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_is_named_and_not_waited_for(job, name):
+    fake_run(job, 13, status="finished", checkpoint=13)
+    (job.folder / name).unlink()
+    os.mkfifo(job.folder / name)
+    state = run_state(job)
+    assert f"{name} cannot be read: it is no regular file" in state.damage
+    assert f"{name} of baseline/seed-0 can be read" in state.blocked
 
 
 def test_a_checkpoint_without_its_manifest(job):
@@ -326,8 +382,42 @@ def test_a_folder_that_cannot_be_read(job, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     fake_run(job, 7)
-    monkeypatch.setattr(run_states, "checkpoint_folders", refuse)
-    assert run_state(job).damage == ("cannot be read: Permission denied",)
+    monkeypatch.setattr("tinyllama_np.run_state.checkpoint_folders", refuse)
+    state = run_state(job)
+    assert (state.state, state.damage) == ("unreadable", ("cannot be read: Permission denied",))
+    assert state.blocked == ("runs/baseline/seed-0 can be read",)
+
+
+def not_allowed_into(monkeypatch, refused):
+    """Let a folder be one that may not be looked into."""
+    real = os.scandir
+
+    def scandir(path):
+        if os.fspath(path) == os.fspath(refused):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+
+
+def test_a_run_that_may_not_be_looked_into_is_not_taken_for_one_that_has_not_begun(
+    job, monkeypatch
+):
+    fake_run(job, 7, checkpoint=6)
+    not_allowed_into(monkeypatch, job.folder)
+    assert run_state(job).state == "unreadable"
+    last = shown(job.study_folder)[-1]
+    assert last.startswith("  cannot go on until runs/baseline/seed-0 can be read")
+
+
+def test_folders_that_may_not_be_looked_into_are_named(tmp_path, monkeypatch):
+    fake_study(tmp_path / "a" / "study")
+    (tmp_path / "b").mkdir()
+    not_allowed_into(monkeypatch, tmp_path / "b")
+    refused = []
+    found = find_studies(tmp_path, refused=lambda folder, why: refused.append((folder, why)))
+    assert found == [tmp_path / "a" / "study"]
+    assert refused == [(tmp_path / "b", "Permission denied")]
 
 
 @pytest.mark.parametrize("rounds", [50, pytest.param(500, marks=pytest.mark.slow)])

@@ -863,6 +863,7 @@ def test_the_study_s_intervals_are_compared_with_those_of_the_runs(copied, joine
     assert text_of(copied)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import statistics
+import sys
 import textwrap
 import time
 from collections.abc import Sequence
@@ -18,15 +20,17 @@ from tinyllama_np.disk_need import format_bytes
 from tinyllama_np.job import DIVERGED, FAILED, FINISHED
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.progress import format_seconds
+from tinyllama_np.run_state import RunState
 from tinyllama_np.run_states import (
-    RunState,
     StudyState,
     UnreadableStudy,
     find_studies,
     study_state,
 )
+from tinyllama_np.safe_files import printable
 
 WIDTH = 100
+_MOST_REFUSED = 3  # told one by one
 COLUMNS = ("run", "state", "tokens", "done", "best so far", "checkpoint", "written", "size")
 
 
@@ -37,7 +41,7 @@ def add_parser(commands: Any) -> None:
         help="list studies: how far each run is, and what it needs to go on",
         description="List the study in a folder, or the studies up to three levels below it: the "
         "state of each run, tokens, best interval, newest checkpoint, and the command that "
-        "continues. Only reads.",
+        "continues, or what hinders that. Only reads. Ends with 1 where a study is damaged.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="study folder, or one of many")
     parser.add_argument("--json", action="store_true", help="the same for programs")
@@ -47,23 +51,40 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code."""
     folder: Path = arguments.folder
-    if not os.path.isdir(folder):
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_folder = False
+    except OSError as error:
+        return complain(f"{folder} cannot be read: {error.strerror or error}")
+    if not is_folder:
         return complain(f"{folder} is no folder; name a study's folder or one that holds studies")
-    found = find_studies(folder)
+    refused: list[str] = []
+    found = find_studies(
+        folder, refused=lambda path, reason: refused.append(f"{path} cannot be read: {reason}")
+    )
+    for problem in refused[:_MOST_REFUSED] if found else ():
+        print(f"warning: {printable(problem)}", file=sys.stderr)
+    if refused[_MOST_REFUSED:] and found:
+        print(f"warning: and {len(refused) - _MOST_REFUSED} more folders", file=sys.stderr)
+    if not found and refused:
+        more = f" (and {len(refused) - 1} more)" if refused[1:] else ""
+        return complain(f"{printable(refused[0])}{more}; no study was found where it could be seen")
     if not found:
         return complain(
             f"{folder} holds no study: no study.json in it or up to three levels below; "
             "name a study's folder or one that holds studies"
         )
-    studies = (study_state(path) for path in found)
+    studies = [study_state(path) for path in found]
+    code = int(any(study.is_damaged for study in studies))
     if arguments.json:
         print(json.dumps({"studies": [as_json(study) for study in studies]}, indent=2))
-        return 0
+        return code
     for number, study in enumerate(studies):
         if number:
             print()
         print("\n".join(described(study, time.time())))
-    return 0
+    return code
 
 
 def described(study: StudyState | UnreadableStudy, now: float) -> list[str]:
@@ -121,8 +142,15 @@ def _needed(study: StudyState) -> str:
     at_work = study.process or next((run.process for run in study.runs if run.process), None)
     if at_work:
         return f"{at_work} is at work in it{': ' + left if left else ''}"
+    if study.all_blocked:
+        reasons = list(dict.fromkeys(study.all_blocked))
+        if reasons[_MOST_REFUSED:]:
+            reasons[_MOST_REFUSED:] = [f"{len(reasons) - _MOST_REFUSED} more are mended"]
+        return f"cannot go on until {', and '.join(reasons)}{f'  ({left})' if left else ''}"
     if left:
         return f"to continue: {resume_command(study.folder)}  ({left})"
+    if not study.has_ended:
+        return f"to conclude: {resume_command(study.folder)}  (all steps are taken)"
     finished = any(run.state == FINISHED for run in study.runs)
     if finished and not os.path.isfile(study.folder / "report.md"):
         return f"nothing is left to train; to analyse: {resume_command(study.folder)}"
@@ -167,6 +195,7 @@ def as_json(study: StudyState | UnreadableStudy) -> dict[str, Any]:
     if isinstance(study, UnreadableStudy):
         return {"folder": str(study.folder), "error": study.error}
     left = study.tokens_left
+    idle = study.has_ended or study.process is not None or bool(study.all_blocked)
     return {
         "folder": str(study.folder),
         "preset": study.config.preset,
@@ -177,13 +206,15 @@ def as_json(study: StudyState | UnreadableStudy) -> dict[str, Any]:
         "process": study.process,
         "tokens_left": left,
         "seconds_left": seconds_left(study),
-        "command": resume_command(study.folder) if left and not study.process else None,
+        "command": None if idle else resume_command(study.folder),
         "damage": list(study.damage),
+        "cannot_go_on_until": list(study.all_blocked),
         "runs": [
             {
                 **vars(run),
                 "best": vars(run.best) if run.best else None,
                 "damage": list(run.damage),
+                "blocked": list(run.blocked),
             }
             for run in study.runs
         ],
