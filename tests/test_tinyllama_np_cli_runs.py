@@ -135,7 +135,8 @@ def test_runs_of_a_study_that_has_ended(cli, tmp_path):
     ("remove", "last"),
     [
         (("tokenizer.json",), "cannot go on until tokenizer.json is put back"),
-        (("data",), "cannot go on until data/train.bin is put back, and data/train.json is put"),
+        (("data",), "cannot go on until data is put back"),
+        (("data/valid.bin",), "cannot go on until data/valid.bin is put back"),
         (("RUN/steps.csv",), "cannot go on until steps.csv of baseline/seed-0 is put back, or"),
         (("RUN/outcome.json",), "to conclude: tinyllama-np resume"),
         (("RUN/checkpoints",), "nothing is left to do"),

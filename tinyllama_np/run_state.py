@@ -32,7 +32,8 @@ RUNNING, INTERRUPTED, NOT_BEGUN = "running", "interrupted", "not begun"
 UNREADABLE = "unreadable"
 _MOST_BYTES = 1 << 24  # of a file that is read whole; the real ones have some KB
 MISSING = "missing"
-_RUN_FILES = (*MARKED_FILES, RECOVERIES_FILE, "timing.csv", "outcome.json", "environment.json")
+_NEEDED_FILES = (*MARKED_FILES, "timing.csv", "outcome.json")  # to go on, or to be analysed
+_RUN_FILES = (*_NEEDED_FILES, RECOVERIES_FILE, "environment.json")
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,18 @@ def _run_state(job: RunJob, study_process: str | None) -> RunState:
     if "intervals.csv" in readable:
         best, intervals = _best_interval(job, damage)
     state, process = _state(outcome, step, folder, study_process)
+    if "environment.json" not in readable and state not in (FINISHED, DIVERGED):
+        blocked.append(f"environment.json of {name} can be read")
     goes_on_from = newest = max(checkpoints, default=None)
     if state == RUNNING:
         goes_on_from = step
     elif state in (FINISHED, DIVERGED):
-        _check_end(job, outcome, (step, intervals, newest), damage, blocked)
+        reached = (
+            step if "steps.csv" in readable else None,
+            intervals if "intervals.csv" in readable else None,
+            newest,
+        )
+        _check_end(job, outcome, reached, damage, blocked)
     elif "steps.csv" not in readable:
         pass
     elif newest is None and step:  # the first one is that of step 0
@@ -153,7 +161,8 @@ def _readable_files(job: RunJob, damage: list[str], blocked: list[str]) -> set[s
             found.add(name)
         else:
             damage.append(f"{name} cannot be read: {reason}")
-            blocked.append(f"{name} of {_name(job)} can be read")
+            if name in _NEEDED_FILES:
+                blocked.append(f"{name} of {_name(job)} can be read")
     return found
 
 
@@ -174,14 +183,17 @@ def unreadable(path: Path) -> str:
 def _check_end(
     job: RunJob,
     outcome: Mapping[str, Any],
-    found: tuple[int, int, int | None],
+    reached: tuple[int | None, int | None, int | None],
     damage: list[str],
     blocked: list[str],
 ) -> None:
-    """See that a run that has ended has its last step, its intervals and its last checkpoint."""
-    (step, intervals, newest), name, train = found, _name(job), job.train
-    if step != outcome["step"]:
-        damage.append(f"steps.csv ends at step {step}, but the run at step {outcome['step']}")
+    """See that a run that has ended has its last step, its intervals and its last checkpoint.
+
+    `reached` has the three, None for what is not known.
+    """
+    (step, intervals, newest), name, train = reached, _name(job), job.train
+    if step not in (None, outcome["step"]):
+        damage.append(f"steps.csv ends at step {step}, but the run ended at step {outcome['step']}")
         blocked.append(f"steps.csv of {name} is put back, or runs/{name} removed")
     for other in ("samples.jsonl", RECOVERIES_FILE):
         if other in outcome["sha256"] and not (job.folder / other).exists():
@@ -189,7 +201,7 @@ def _check_end(
             blocked.append(f"{other} of {name} is put back, or runs/{name} removed")
     if outcome["status"] != FINISHED:
         return
-    if intervals != train.intervals:
+    if intervals not in (None, train.intervals):
         damage.append(f"intervals.csv has {intervals} whole rows of {train.intervals}")
         blocked.append(f"intervals.csv of {name} is put back, or runs/{name} removed")
     if newest != train.steps:

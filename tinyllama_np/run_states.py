@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,8 +82,8 @@ def find_studies(
     """
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
-            if stat.S_ISREG((folder / STUDY_FILE).stat().st_mode):
-                return [folder]
+            (folder / STUDY_FILE).stat()  # whatever it is: why it cannot be used is told later
+            return [folder]
         with os.scandir(folder) as entries:
             below = sorted(
                 entry.name
@@ -110,7 +109,7 @@ def study_state(folder: Path) -> StudyState | UnreadableStudy:
         return UnreadableStudy(folder, str(error))
     process = owner(folder)
     damage, blocked = list[str](), list[str]()
-    for name in _STUDY_FILES:
+    for name in _STUDY_FILES if (folder / "data").exists() else ("tokenizer.json", "data"):
         reason = unreadable(folder / name)
         if reason == MISSING:
             damage.append(f"{name} is missing: no run can go on")

@@ -19,7 +19,7 @@ from tinyllama_np.config import TrainConfig
 from tinyllama_np.job import FINISHED, RunJob, finished_outcome
 from tinyllama_np.safe_files import LARGEST_JSON, UnsafeFileError, read_bounded
 from tinyllama_np.storage import sha256_bytes, sha256_file
-from tinyllama_np.telemetry import RECOVERY_COLUMNS, format_row, last_row
+from tinyllama_np.telemetry import RECOVERY_COLUMNS, TelemetryError, format_row, last_row
 from tinyllama_np.training_state import is_data
 from tinyllama_np.verify.record import (
     RECOVERIES,
@@ -114,7 +114,7 @@ def check_readable(path: Path) -> None:
 
 
 def plainly(error: ValueError) -> str:
-    """What is wrong with a checkpoint, without what a run would do about it."""
+    """What is wrong with a file, without what a run would do about it."""
     return str(error).partition("; ")[0]
 
 
@@ -159,18 +159,9 @@ def _read_once(job: RunJob) -> RunRecord:
 def _ended(job: RunJob) -> dict[str, Any] | None:
     """outcome.json of a run that has ended; None of any other, which its checkpoint vouches for."""
     try:
-        outcome = finished_outcome(job)
-        if outcome is None:
-            return None
-        return {
-            "status": outcome["status"],
-            "step": int(outcome["step"]),
-            "sha256": outcome["sha256"],
-        }
-    except (ValueError, LookupError, TypeError) as error:
-        raise EditedError(
-            f"outcome.json of {_name(job)} is not what the run wrote ({error})"
-        ) from None
+        return finished_outcome(job)
+    except TelemetryError as error:
+        raise EditedError(plainly(error)) from None
 
 
 def _missing_checkpoint(
