@@ -563,7 +563,9 @@ def test_a_folder_that_cannot_be_written(server, call, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", fail)
-    with pytest.raises(CorpusError, match=r"--out .*stories: Permission denied; name another"):
+    with pytest.raises(
+        CorpusError, match=r"--out .*stories: .*data: Permission denied; name another"
+    ):
         call(url=server.hub)
 
 

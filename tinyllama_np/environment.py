@@ -38,6 +38,7 @@ _WITHOUT_INFLUENCE = (
     "gradcheck.py",
     "owner.py",
     "progress.py",
+    "run_state.py",
     "run_states.py",
     "verify",
     "warmup.py",
