@@ -57,6 +57,8 @@ def fake_run(job, steps, *, status=None, message="", at=None, checkpoint=None):
     for log in logs:
         log.path.unlink(missing_ok=True)
         log.restart(-1)
+    record = [{"from_step": 0, "environment": {}}]
+    (job.folder / "environment.json").write_text(json.dumps(record))
     for step in range(steps + 1):
         position = {"step": step, "tokens_seen": 32 * step, "epoch": 0.5}
         if step:
@@ -386,6 +388,22 @@ def test_a_folder_that_cannot_be_read(job, monkeypatch):
     state = run_state(job)
     assert (state.state, state.damage) == ("unreadable", ("cannot be read: Permission denied",))
     assert state.blocked == ("runs/baseline/seed-0 can be read",)
+
+
+def test_a_record_of_the_environment_that_is_damaged(job):
+    """It hinders a run that would go on, and none that has ended."""
+    for status, hindered in (("stopped", True), ("finished", False)):
+        fake_run(job, 13, status=status, checkpoint=13)
+        for content in (None, "[", '[{"from_step": 14, "environment": {}}]'):
+            (job.folder / "environment.json").unlink(missing_ok=True)
+            if content:
+                (job.folder / "environment.json").write_text(content)
+            state = run_state(job)
+            assert bool(state.damage) == bool(state.blocked) == hindered
+    fake_run(job, 7, checkpoint=6, status="stopped")
+    (job.folder / "environment.json").unlink()
+    (reason,) = run_state(job).blocked
+    assert reason.startswith("environment.json of baseline/seed-0 is put back, or --accept-env")
 
 
 def not_allowed_into(monkeypatch, refused):

@@ -208,3 +208,10 @@ def test_the_name_of_a_folder_that_was_found_is_flushed(tmp_path):
             storage.keep_folder(tmp_path / folder)
         flushed = [o.path for o in disk.operations if o.name == "flush"]
         assert flushed == [tmp_path / name for name in expected]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_nothing_is_added_to_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "log.txt")
+    with pytest.raises(OSError, match="it is no regular file"):
+        storage.append_text(tmp_path / "log.txt", "a line\n")

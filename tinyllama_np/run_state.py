@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyllama_np.checkpoint import MANIFEST_FILE, checkpoint_folders
+from tinyllama_np.environment_record import OPTION, EnvironmentMismatch, read_environments
 from tinyllama_np.job import (
     DIVERGED,
     FAILED,
@@ -106,9 +107,9 @@ def _run_state(job: RunJob, study_process: str | None) -> RunState:
     if "intervals.csv" in readable:
         best, intervals = _best_interval(job, damage)
     state, process = _state(outcome, step, folder, study_process)
-    if "environment.json" not in readable and state not in (FINISHED, DIVERGED):
-        blocked.append(f"environment.json of {name} can be read")
     goes_on_from = newest = max(checkpoints, default=None)
+    if newest is not None and state not in (RUNNING, FINISHED, DIVERGED):
+        _check_environments(job, newest, damage, blocked)
     if state == RUNNING:
         goes_on_from = step
     elif state in (FINISHED, DIVERGED):
@@ -164,6 +165,20 @@ def _readable_files(job: RunJob, damage: list[str], blocked: list[str]) -> set[s
             if name in _NEEDED_FILES:
                 blocked.append(f"{name} of {_name(job)} can be read")
     return found
+
+
+def _check_environments(job: RunJob, step: int, damage: list[str], blocked: list[str]) -> None:
+    """See that a run that would go on from `step` knows what it was computed with up to there."""
+    try:
+        entries = read_environments(job.folder)
+        if entries and entries[0].from_step <= step:
+            return
+        damage.append(f"environment.json does not tell what took it to step {step}")
+    except EnvironmentMismatch as error:
+        damage.append(str(error).replace(f" of run {_name(job)}", "", 1).partition("; ")[0])
+    except OSError:
+        pass  # told among the files that cannot be read
+    blocked.append(f"environment.json of {_name(job)} is put back, or {OPTION} given")
 
 
 def unreadable(path: Path) -> str:

@@ -135,6 +135,8 @@ def append_text(path: Path, text: str) -> None:
 def append_bytes(path: Path, data: bytes) -> None:
     """Add `data` to the end of the file `path`, made with its folder if it is not there."""
     make_folder(path.parent)
+    if path.exists() and not path.is_file():  # a pipe that nobody reads would be waited for
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     with disk.open(path, "ab") as stream:
         disk.write(stream, data)
 
