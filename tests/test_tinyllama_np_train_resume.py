@@ -253,7 +253,7 @@ def test_telemetry_that_reaches_no_checkpoint_is_refused(job, monkeypatch, name)
     train_run(dataclasses.replace(job, deadline=1.0))
     (job.folder / name).unlink()
     before = tree(job.folder)
-    message = f"{name} of baseline/seed-0 is too short .* remove runs/baseline/seed-0"
+    message = f"{name} of baseline/seed-0 is missing .* remove runs/baseline/seed-0"
     with pytest.raises(TelemetryError, match=message):
         train_run(job)
     assert tree(job.folder) == before

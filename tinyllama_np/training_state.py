@@ -75,7 +75,8 @@ def shorter_than(
                 "run again"
             )
         if found == "short":
-            return f"{name} of {run} is too short"
+            there = telemetry[name].path.exists()
+            return f"{name} of {run} is {'too short' if there else 'missing'}"
     return ""
 
 
