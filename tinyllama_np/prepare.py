@@ -130,11 +130,13 @@ def prepare_study(config: StudyConfig, texts: Texts, out: Path, say: Say, worker
             except BaseException as error:  # while no other process can come between
                 nothing_left = not _keep_work(error, out, say)
                 if nothing_left:
-                    _remove_work(out)
+                    remove_tree(staging)
+                    if os.name != "nt":  # which removes no open file
+                        _remove_only_lock(out)
                 raise
     finally:
-        if nothing_left and os.name == "nt":  # which removes no open file
-            remove_file(out / LOCK_FILE)
+        if nothing_left and os.name == "nt":
+            _remove_only_lock(out)
         for place in new_folders:
             with suppress(OSError):  # not empty: the study is in it
                 remove_empty_folder(place)
@@ -154,7 +156,8 @@ def _check_unused(out: Path) -> None:
     ours = {LOCK_FILE, staging.name, "lost+found"}  # the last one: a disk's own
     if (staging / STUDY_FILE).exists():
         ours |= {*_MOVED_FIRST}
-    if any(path.name not in ours for path in out.iterdir()):
+    foreign = any(path.name not in ours for path in out.iterdir())
+    if foreign and not (out / STUDY_FILE).exists():  # now, since another process published it
         raise ConfigError(
             f"folder {out} holds files but no study.json; name a new or an empty folder"
         )
@@ -197,10 +200,9 @@ def _keep_work(error: BaseException, out: Path, say: Say) -> bool:
     return True
 
 
-def _remove_work(out: Path) -> None:
-    """Leave the folder as it was found."""
-    remove_tree(staging_folder(out))
-    if os.name != "nt" and {path.name for path in out.iterdir()} == {LOCK_FILE}:
+def _remove_only_lock(out: Path) -> None:
+    """Leave a folder without a study as it was found."""
+    if {path.name for path in out.iterdir()} == {LOCK_FILE}:
         remove_file(out / LOCK_FILE)
 
 
