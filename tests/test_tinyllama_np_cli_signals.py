@@ -108,7 +108,7 @@ def test_signals_stop_at_a_checkpoint_and_the_command_goes_on(whole, text, tmp_p
     """Ctrl-C and a terminal that is closed reach the workers as well; `kill` the parent alone."""
     out = tmp_path / "out"
     outcome = out / "runs/baseline/seed-0/outcome.json"
-    for number, send, steps in ((2, "killpg", 20), (15, "kill", 80), (1, "killpg", 140)):
+    for number, send, steps in ((2, "killpg", 10), (15, "kill", 40), (1, "killpg", 70)):
         process = start(*long_study(text, out))
         wait_for_steps(process, out, steps)
         getattr(os, send)(process.pid, number)
