@@ -57,12 +57,15 @@ def flush(descriptor: int) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk, where the system knows how to."""
+    """Put the names in a folder on the disk, where system and file system know how to."""
     if os.name == "nt":  # Windows cannot open a folder for this
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         flush(descriptor)
+    except OSError as error:  # some file systems of a network cannot do it for folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -54,6 +55,20 @@ def test_a_failed_flush_keeps_the_old_file(tmp_path, monkeypatch, code):
     assert caught.value.filename == str(path)
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_its_file_system_cannot_flush_is_no_error(tmp_path, monkeypatch):
+    def refuse_folders(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(writing, "flush", refuse_folders)
+    for code in (errno.EINVAL, errno.ENOTSUP):
+        writing.write_text(tmp_path / "report.md", str(code))
+        assert (tmp_path / "report.md").read_text(encoding="utf-8") == str(code)
+    code = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(code)):
+        writing.write_text(tmp_path / "report.md", "text")
 
 
 @pytest.mark.slow
