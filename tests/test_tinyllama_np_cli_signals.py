@@ -31,10 +31,13 @@ def text(tmp_path):
     return write_text(tmp_path / "text.txt")
 
 
+# SIGHUP is heard even where the tests themselves run under `nohup`.
 WITHOUT_ANALYSIS = """
-import stats, sys, types
+import signal, stats, sys, types
 from tinyllama_np.cli import main
 if __name__ == "__main__":
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     stats.analyse = lambda out: types.SimpleNamespace(text=lambda: "the verdict")
     sys.exit(main())
 """
