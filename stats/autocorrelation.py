@@ -5,6 +5,8 @@ It says which row of the table in docs/levels.md is the study's. Shapes: S seeds
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -82,7 +84,8 @@ def residual_autocorrelation(
 def lag1_correlation(about_interval: FloatArray) -> float:
     """lag1 of deviations from the interval means, shape (..., S, K): each seed's mean goes too."""
     e = about_interval - about_interval.mean(axis=-1, keepdims=True)
-    return float((e[..., 1:] * e[..., :-1]).sum() / (e**2).sum())
+    total = (e**2).sum()  # 0 where the seeds do not differ, or only by a constant
+    return float((e[..., 1:] * e[..., :-1]).sum() / total) if total else math.nan
 
 
 def expected_lag1(rho: float, intervals: int) -> float:

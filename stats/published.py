@@ -20,7 +20,6 @@ from stats.measures import wide
 from stats.wording import count, million, number, p_value, span
 
 BUDGET_TOKENS = 20_000_768
-PARAMETERS = 4_262_144
 SEEDS = 6
 INTERVALS = 21
 LOSS_AT_START = 8.3552

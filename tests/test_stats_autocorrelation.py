@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,3 +76,7 @@ def test_refused():
         ValueError, match=r"missing or not finite in the \(seed, interval\) cells \(1, 1\)"
     ):
         residual_autocorrelation(frame(np.array([[1.0, 2, 3], [1, np.nan, 2]])))
+
+
+def test_seeds_that_do_not_differ_have_none():
+    assert math.isnan(lag1_correlation(np.zeros((2, 2, 5))))
