@@ -28,7 +28,7 @@ from tiny_study import (
 )
 
 from stats import RunFolderError
-from tinyllama_np import ModelConfig, TrainConfig
+from tinyllama_np import ModelConfig, TrainConfig, prepare
 from tinyllama_np.cli import main
 from tinyllama_np.commands.options import parse_duration
 from tinyllama_np.interrupts import Interrupted
@@ -244,6 +244,32 @@ def test_a_stop_file_of_somebody_else_is_named(cli, text, tmp_path, monkeypatch)
     monkeypatch.undo()
     outcome = json.loads((out / "runs/baseline/seed-0/outcome.json").read_text())
     assert (outcome["status"], outcome["step"]) == ("stopped", 5)
+
+
+def test_a_stop_file_made_while_the_text_is_prepared(cli, text, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    arguments = study_arguments(text, out)
+    build = prepare._build
+
+    def stopping(*given):
+        (out / ".stop").touch()
+        build(*given)
+
+    monkeypatch.setattr(prepare, "_build", stopping)
+    code, stdout, stderr = cli(*arguments)
+    assert (code, stdout) == (0, "")
+    assert stderr[-1].startswith("stopped at 0% of the study's tokens by the file .stop, without")
+    assert not (out / ".stop").exists()
+    monkeypatch.undo()
+    (out / ".stop").touch()  # of a process that was killed while it stopped
+    os.utime(out / ".stop", (1e9, 1e9))
+    assert cli(*arguments)[0] == 0
+    assert not (out / ".stop").exists()
+    assert (out / "intervals.csv").exists()
+    (out / ".stop").touch()
+    os.utime(out / ".stop", (1e9, 1e9))
+    assert "all runs ended before: nothing to train" in cli(*arguments)[2]
+    assert not (out / ".stop").exists()
 
 
 def test_a_later_condition_of_the_kernels_is_compiled_by_one_worker(

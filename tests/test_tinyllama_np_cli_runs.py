@@ -351,7 +351,7 @@ def test_a_run_whose_environment_is_not_known_goes_on_when_told_to(cli, tmp_path
 def test_what_a_run_is_told_of_another_environment(monkeypatch, tmp_path, given, accepted):
     seen = []
     stopped = ([], carry_out._Stop())
-    monkeypatch.setattr(carry_out, "_train", lambda jobs, workers: seen.extend(jobs) or stopped)
+    monkeypatch.setattr(carry_out, "_train", lambda jobs, *_: seen.extend(jobs) or stopped)
     monkeypatch.setattr(carry_out, "_conclude", lambda *_: 0)
     monkeypatch.setattr("tinyllama_np.commands.resume.open_study", lambda out: tiny_config())
     monkeypatch.setattr(carry_out, "disk_need", lambda *_: SimpleNamespace(runs=0))

@@ -68,6 +68,15 @@ def test_a_folder_that_cannot_be_replaced_takes_a_study(tmp_path, monkeypatch, p
     assert prepared(out) == []  # found again
 
 
+def test_a_folder_with_a_stop_file_takes_a_study(tmp_path, prepared):
+    """It was made while a preparation went on that was interrupted."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".stop").touch()
+    prepared(out)
+    open_study(out)
+
+
 @pytest.mark.parametrize("moved", [0, 1, 2])
 def test_work_is_kept_where_only_the_publishing_fails(tmp_path, monkeypatch, prepared, moved):
     prepared(tmp_path / "plain")

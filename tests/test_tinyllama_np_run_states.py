@@ -32,7 +32,8 @@ def fake_study(folder, config=None):
     """A study's folder without runs; returns its jobs."""
     config = config or tiny_config()
     folder.mkdir(parents=True, exist_ok=True)
-    write_study_json(folder, {"config": json.loads(json.dumps(config.to_dict()))})
+    data = {"tokenizer": {"sha256": "0" * 64}}
+    write_study_json(folder, {"config": json.loads(json.dumps(config.to_dict())), "data": data})
     (folder / "data").mkdir()
     for name in ("tokenizer.json", *(f"data/{n}" for n in DATA)):
         (folder / name).write_text("")

@@ -345,6 +345,7 @@ def test_a_diverged_run(tmp_path, verify, retries):
     code, result = verify(job)
     assert (code, result["end"], rows(result)["steps.csv"]) == (0, 2, (2, 2))
     assert rows(result).get("recoveries.csv", (0, 0)) == (retries, retries)
+    assert result["notes"] == []  # nobody asked for more steps than there are
 
 
 @pytest.mark.slow
@@ -742,6 +743,15 @@ def test_up_to_a_checkpoint(finished, capsys):
         text = capsys.readouterr().out
         assert text.startswith(f"baseline/seed-0: steps {start} to {step} trained again from ")
         assert f"  checkpoint step-{step:06d}: model, optimizer, training_state agree\n" in text
+
+
+def test_a_run_whose_folder_is_a_link(copied, tmp_path, capsys):
+    moved = tmp_path / "elsewhere"
+    copied.folder.rename(moved)
+    copied.folder.symlink_to(moved)
+    for place in (copied.folder, copied.folder / "checkpoints" / "step-000008"):
+        assert main(["verify", str(place)]) == 0
+        assert "AGREES" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tinyllama_np.telemetry import TelemetryError
 from tinyllama_np.training_state import MARKED_FILES
 
 RECOVERIES_FILE = "recoveries.csv"
+STOP_FILE = ".stop"
 FINISHED, STOPPED, DIVERGED, FAILED = "finished", "stopped", "diverged", "failed"
 KEEP = ("last", "all", "best")
 
@@ -38,9 +39,14 @@ class RunJob:
         return run_folder(self.study_folder, self.condition, self.train.seed)
 
     @property
+    def name(self) -> str:
+        """What messages call the run: `<condition>/seed-<k>`."""
+        return f"{self.condition}/{self.folder.name}"
+
+    @property
     def stop_file(self) -> Path:
         """While this file exists, runs stop at their next step."""
-        return self.study_folder / ".stop"
+        return self.study_folder / STOP_FILE
 
 
 def run_folder(study_folder: Path, condition: str, seed: int) -> Path:
@@ -67,7 +73,7 @@ def read_outcome(job: RunJob) -> dict[str, Any] | None:
         outcome = {}
     if not _is_outcome(outcome, job.train):
         raise TelemetryError(
-            f"outcome.json of {_name(job)} says nothing that can be used; "
+            f"outcome.json of {job.name} says nothing that can be used; "
             "remove it to let the run go on from its checkpoint"
         )
     if outcome["status"] in (FINISHED, DIVERGED):
@@ -75,7 +81,7 @@ def read_outcome(job: RunJob) -> dict[str, Any] | None:
         missing = [name for name in vouched_files(job.train) if name not in vouched]
         if missing:
             raise TelemetryError(
-                f"outcome.json of {_name(job)} has no SHA-256 of {', '.join(missing)}: it was "
+                f"outcome.json of {job.name} has no SHA-256 of {', '.join(missing)}: it was "
                 "edited or damaged, or an older version wrote it; remove it to let the run go on "
                 "from its checkpoint"
             )
@@ -129,8 +135,8 @@ def check_ended_telemetry(job: RunJob) -> None:
         path = job.folder / name
         if not path.is_file() or sha256_file(path) != expected:
             raise TelemetryError(
-                f"{name} of {_name(job)} is not what the run wrote: it was "
-                f"edited or damaged; put the file back, or remove runs/{_name(job)} "
+                f"{name} of {job.name} is not what the run wrote: it was "
+                f"edited or damaged; put the file back, or remove runs/{job.name} "
                 "to train the run again"
             )
 
@@ -149,10 +155,6 @@ def last_checkpoint_problem(job: RunJob) -> str:
     else:
         return ""
     return (
-        f"{_name(job)}: {found}. Its numbers stand without it; to have the model, put the "
-        f"checkpoint back, or remove runs/{_name(job)} to train the run again"
+        f"{job.name}: {found}. Its numbers stand without it; to have the model, put the "
+        f"checkpoint back, or remove runs/{job.name} to train the run again"
     )
-
-
-def _name(job: RunJob) -> str:
-    return f"{job.condition}/{job.folder.name}"

@@ -22,6 +22,7 @@ from tinyllama_np.corpus.synthetic import generate_stories
 from tinyllama_np.corpus.text import CorpusError, SelectedStories, select_stories
 from tinyllama_np.corpus.tokens import unfinished, write_token_file
 from tinyllama_np.environment import package_version
+from tinyllama_np.job import STOP_FILE
 from tinyllama_np.parameters import parameter_count
 from tinyllama_np.storage import (
     LOCK_FILE,
@@ -153,7 +154,7 @@ def _check_unused(out: Path) -> None:
     if not out.exists() or (out / STUDY_FILE).exists():
         return
     staging = staging_folder(out)
-    ours = {LOCK_FILE, staging.name, "lost+found"}  # the last one: a disk's own
+    ours = {LOCK_FILE, STOP_FILE, staging.name, "lost+found"}  # the last one: a disk's own
     if (staging / STUDY_FILE).exists():
         ours |= {*_MOVED_FIRST}
     foreign = any(path.name not in ours for path in out.iterdir())
@@ -202,7 +203,8 @@ def _keep_work(error: BaseException, out: Path, say: Say) -> bool:
 
 def _remove_only_lock(out: Path) -> None:
     """Leave a folder without a study as it was found."""
-    if {path.name for path in out.iterdir()} == {LOCK_FILE}:
+    if {path.name for path in out.iterdir()} <= {LOCK_FILE, STOP_FILE}:
+        remove_file(out / STOP_FILE)
         remove_file(out / LOCK_FILE)
 
 

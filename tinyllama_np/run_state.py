@@ -83,7 +83,7 @@ def run_state(job: RunJob, study_process: str | None = None) -> RunState:
             _not_begun(job),
             state=UNREADABLE,
             damage=(f"cannot be read: {error.strerror or error}",),
-            blocked=(f"runs/{_name(job)} can be read",),
+            blocked=(f"runs/{job.name} can be read",),
         )
 
 
@@ -94,7 +94,7 @@ def _not_begun(job: RunJob) -> RunState:
 
 def _run_state(job: RunJob, study_process: str | None) -> RunState:
     folder, train, damage, blocked = job.folder, job.train, list[str](), list[str]()
-    name = _name(job)
+    name = job.name
     written, size = _extent(folder)
     if written is None:
         return _not_begun(job)
@@ -163,7 +163,7 @@ def _readable_files(job: RunJob, damage: list[str], blocked: list[str]) -> set[s
         else:
             damage.append(f"{name} cannot be read: {reason}")
             if name in _NEEDED_FILES:
-                blocked.append(f"{name} of {_name(job)} can be read")
+                blocked.append(f"{name} of {job.name} can be read")
     return found
 
 
@@ -175,10 +175,10 @@ def _check_environments(job: RunJob, step: int, damage: list[str], blocked: list
             return
         damage.append(f"environment.json does not tell what took it to step {step}")
     except EnvironmentMismatch as error:
-        damage.append(str(error).replace(f" of run {_name(job)}", "", 1).partition("; ")[0])
+        damage.append(str(error).replace(f" of run {job.name}", "", 1).partition("; ")[0])
     except OSError:
         pass  # told among the files that cannot be read
-    blocked.append(f"environment.json of {_name(job)} is put back, or {OPTION} given")
+    blocked.append(f"environment.json of {job.name} is put back, or {OPTION} given")
 
 
 def unreadable(path: Path) -> str:
@@ -206,7 +206,7 @@ def _check_end(
 
     `reached` has the three, None for what is not known.
     """
-    (step, intervals, newest), name, train = reached, _name(job), job.train
+    (step, intervals, newest), name, train = reached, job.name, job.train
     if step not in (None, outcome["step"]):
         damage.append(f"steps.csv ends at step {step}, but the run ended at step {outcome['step']}")
         blocked.append(f"steps.csv of {name} is put back, or runs/{name} removed")
@@ -298,8 +298,8 @@ def _outcome(job: RunJob, damage: list[str], blocked: list[str]) -> dict[str, An
     try:
         return read_outcome(job) or {}
     except TelemetryError as error:
-        damage.append(str(error).replace(f" of {_name(job)}", "", 1))
-        blocked.append(f"outcome.json of {_name(job)} is put back, or removed")
+        damage.append(str(error).replace(f" of {job.name}", "", 1))
+        blocked.append(f"outcome.json of {job.name} is put back, or removed")
         return {}
 
 
@@ -347,7 +347,3 @@ def _bounded(path: Path) -> Path:
     if path.exists() and path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path} is too large")
     return path
-
-
-def _name(job: RunJob) -> str:
-    return f"{job.condition}/{job.folder.name}"

@@ -13,12 +13,8 @@ from tinyllama_np.job import DIVERGED, FINISHED
 from tinyllama_np.owner import owner
 from tinyllama_np.run_state import MISSING, RunState, run_state, unreadable
 from tinyllama_np.study import run_jobs
-from tinyllama_np.study_file import STUDY_FILE, read_study
+from tinyllama_np.study_file import OLDER_VERSION, STUDY_DATA_FILES, STUDY_FILE, read_study
 
-_STUDY_FILES = (
-    "tokenizer.json",
-    *(f"data/{name}{end}" for name in ("train", "valid") for end in (".bin", ".json")),
-)
 _LEVELS = 3  # folders below the one that is named
 
 
@@ -109,7 +105,10 @@ def study_state(folder: Path) -> StudyState | UnreadableStudy:
         return UnreadableStudy(folder, str(error))
     process = owner(folder)
     damage, blocked = list[str](), list[str]()
-    for name in _STUDY_FILES if (folder / "data").exists() else ("tokenizer.json", "data"):
+    if study.is_of_an_older_version:
+        damage.append(f"{STUDY_FILE} {OLDER_VERSION}")
+        blocked.append("it is begun anew in a new folder")
+    for name in STUDY_DATA_FILES if (folder / "data").exists() else ("tokenizer.json", "data"):
         reason = unreadable(folder / name)
         if reason == MISSING:
             damage.append(f"{name} is missing: no run can go on")

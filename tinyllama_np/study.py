@@ -112,7 +112,8 @@ def run_study(
         others go on.
     """
     stop_file = jobs[0].stop_file
-    remove_file(stop_file)  # of a process that was killed while it stopped
+    with suppress(OSError):  # of a process that was killed while it stopped
+        remove_file(stop_file)
     _remove_leftovers(jobs)
     stopping = stop_requested()
     if stopping:
@@ -133,7 +134,7 @@ def run_study(
         for number, (future, job) in enumerate(zip(futures, jobs, strict=True)):
             passed_over = stopping or number in continued or future not in ended
             if reason := "" if passed_over else _cut_off(future, job):
-                say(f"run {job.condition}/seed-{job.train.seed}: {reason}; continuing it")
+                say(f"run {job.name}: {reason}; continuing it")
                 continued.add(number)
                 futures[number] = _submit(executor, job)
                 pending.add(futures[number])
@@ -247,8 +248,8 @@ def collect_intervals(jobs: Sequence[RunJob], out: Path) -> Path:
         for row in _vouched_intervals(job):
             if not is_whole(row, INTERVAL_COLUMNS):
                 raise TelemetryError(
-                    f"intervals.csv of {job.condition}/{job.folder.name} has rows that no run "
-                    f"writes; put the file back, or remove runs/{job.condition}/{job.folder.name} "
+                    f"intervals.csv of {job.name} has rows that no run "
+                    f"writes; put the file back, or remove runs/{job.name} "
                     "to train the run again"
                 )
             lines.append(format_row(row, INTERVAL_COLUMNS))

@@ -20,6 +20,15 @@ from tinyllama_np.storage import sha256_file
 
 STUDY_FILE = "study.json"
 _MOST_BYTES = 1 << 24  # a hundred thousand text files
+# What every study has beside it, without which no run can be trained.
+STUDY_DATA_FILES = (
+    "tokenizer.json",
+    *(f"data/{name}{end}" for name in ("train", "valid") for end in (".bin", ".json")),
+)
+OLDER_VERSION = (
+    "was written by an older version, which did not record the study's data: its runs can be "
+    "analysed and not continued; start the study in a new folder"
+)
 _TO_DO = "put the file back, or start the study in a new folder"
 
 
@@ -30,6 +39,11 @@ class StudyFile:
     config: StudyConfig
     config_hash: str  # as recorded: of the settings that existed when the study was made
     data: Any = None  # as recorded: `describe_data`, if it was not edited
+
+    @property
+    def is_of_an_older_version(self) -> bool:
+        """Whether it was written before study.json vouched for the study's data."""
+        return not (isinstance(self.data, dict) and "tokenizer" in self.data)
 
 
 @dataclass(frozen=True)
@@ -110,8 +124,11 @@ def open_data(out: Path) -> StudyData:
     CorpusError
         If a file is missing or is not the one that the study was made with.
     """
-    recorded = read_study(out).data
+    study = read_study(out)
+    recorded = study.data
     path = out / "tokenizer.json"
+    if study.is_of_an_older_version:
+        raise CorpusError(f"{out / STUDY_FILE} {OLDER_VERSION}")
     if not path.is_file():
         raise CorpusError(f"{path} is missing: {_TO_DO}")
     made_with = sha256_file(path)

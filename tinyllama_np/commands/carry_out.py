@@ -118,9 +118,16 @@ def interruptible(command: Callable[[], int]) -> int:
 
 
 def carry_out(
-    config: StudyConfig, out: Path, arguments: argparse.Namespace, deadline: float | None
+    config: StudyConfig,
+    out: Path,
+    arguments: argparse.Namespace,
+    started: float,
+    limit: float | None,
 ) -> int:
-    """Train the study in `out` to its end, or until stopped, and analyse; returns the exit code."""
+    """Train the study in `out` to its end, or until stopped, and analyse; returns the exit code.
+
+    The command was `started` at that `time.time()`, and has `limit` seconds from then on, if any.
+    """
     workers = min(runs_at_once(arguments), len(config.conditions) * len(config.seeds))
     with ExitStack() as held:
         try:
@@ -131,7 +138,7 @@ def carry_out(
                 out,
                 threads=arguments.threads,
                 keep_checkpoints=keep,
-                deadline=deadline,
+                deadline=started + limit if limit else None,
                 accept_environment=arguments.accept_environment,
             )
             _check_environments(jobs)
@@ -147,7 +154,7 @@ def carry_out(
             return complain(explain(error, out))
         try:
             places = [_place(job) for job in jobs]
-            outcomes, stop = _train(jobs, workers)
+            outcomes, stop = _train(jobs, workers, _asked_to_stop(jobs[0].stop_file, started))
             if stop.number == 0 and stop.reason and places == [_place(job) for job in jobs]:
                 stop = replace(stop, reason=f"{stop.reason}, without one step done since the start")
             return _conclude(jobs, outcomes, out, stop)
@@ -199,21 +206,35 @@ def _place(job: RunJob) -> tuple[str, bool]:
     return saved[-1].name if saved else "", finished_outcome(job) is not None
 
 
-def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _Stop]:
-    """Run the jobs, `count` at a time; returns their outcomes and what stopped them."""
-    ended = []
-    for job in jobs:
-        outcome = finished_outcome(job)
-        if outcome is not None:
-            ended.append(outcome)
-            problem = last_checkpoint_problem(job) if outcome["status"] == FINISHED else ""
-            if problem:
-                say(f"warning: {problem}")
+def _asked_to_stop(stop_file: Path, started: float) -> _Stop:
+    """What a stop file says that was there before the runs began, which is removed.
+
+    One that is younger than the command was made while the text was prepared, for this command;
+    an older one is of a process that was killed while it stopped.
+    """
+    try:
+        made = stop_file.stat().st_mtime
+    except FileNotFoundError:
+        return _Stop()
+    remove_file(stop_file)
+    return _stopped_by(stop_file) if made >= started else _Stop()
+
+
+def _stopped_by(stop_file: Path) -> _Stop:
+    return _Stop(reason=f"by the file {stop_file.name}")
+
+
+def _train(jobs: Sequence[RunJob], count: int, stop: _Stop) -> tuple[list[dict[str, Any]], _Stop]:
+    """Run the jobs, `count` at a time, unless there is a reason to stop before.
+
+    Returns their outcomes and what stopped them.
+    """
+    ended = [outcome for job in jobs if (outcome := finished_outcome(job)) is not None]
     if len(ended) == len(jobs):
         say("all runs ended before: nothing to train")
+        _warn_of_last_checkpoints(jobs, ended)
         return ended, _Stop()
     stop_file, deadline = jobs[0].stop_file, jobs[0].deadline
-    remove_file(stop_file)  # from here on it is for this command
     with Workers(count) as workers:
 
         def on_first(_: int) -> None:
@@ -227,7 +248,6 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _S
             end_at_once(number)
 
         with StopSignals(on_first, on_second) as signals:
-            stop = _Stop()
 
             def stop_requested() -> bool:
                 nonlocal stop
@@ -236,17 +256,17 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _S
                 elif deadline is not None and time.time() >= deadline:
                     stop = _Stop(reason="by the time limit")
                 elif stop == _Stop() and stop_file.exists():
-                    stop = _Stop(reason=f"by the file {stop_file.name}")
+                    stop = _stopped_by(stop_file)
                 return stop != _Stop()
 
             to_do = [job for job in jobs if finished_outcome(job) is None]
-            if any(job.train.backend == "numba" for job in to_do):
+            if stop == _Stop() and any(job.train.backend == "numba" for job in to_do):
                 _compile(workers, deadline)
                 if stop_requested():
                     workers.interrupt()
             total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
             runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {count} at a time"
-            if not signals.received:
+            if not stop_requested():
                 say(f"training {runs}: {total:,} tokens in all")
             with Progress(jobs, total) as progress:
                 outcomes = run_study(
@@ -258,6 +278,14 @@ def _train(jobs: Sequence[RunJob], count: int) -> tuple[list[dict[str, Any]], _S
                 )
             stop_requested()  # also a signal, or the end of the time, that came last
     return outcomes, stop
+
+
+def _warn_of_last_checkpoints(jobs: Sequence[RunJob], outcomes: Sequence[dict[str, Any]]) -> None:
+    """Tell of finished runs whose model is damaged or gone."""
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        problem = last_checkpoint_problem(job) if outcome["status"] == FINISHED else ""
+        if problem:
+            say(f"warning: {problem}")
 
 
 def _compile(workers: Executor, deadline: float | None) -> None:
@@ -278,7 +306,7 @@ def _failures(jobs: Sequence[RunJob], outcomes: Sequence[dict[str, Any]]) -> lis
     for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome["status"] in (FAILED, DIVERGED):
             reason = (outcome["status"], outcome["message"])
-            runs.setdefault(reason, []).append(f"{job.condition}/seed-{job.train.seed}")
+            runs.setdefault(reason, []).append(job.name)
     lines = []
     for (status, message), names in runs.items():
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

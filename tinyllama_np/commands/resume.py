@@ -43,4 +43,4 @@ def _run(arguments: argparse.Namespace, started: float) -> int:
         config = open_study(out)
     except OSError as error:
         return complain(explain(error, out))
-    return carry_out(config, out, arguments, started + limit if limit else None)
+    return carry_out(config, out, arguments, started, limit)

@@ -156,7 +156,7 @@ def _run(arguments: argparse.Namespace, started: float) -> int:
         return complain(explain(error, "the study"))
     except (ConfigError, CorpusError) as error:
         raise type(error)(_with_option(str(error), arguments)) from None
-    return carry_out(config, out, arguments, started + limit if limit else None)
+    return carry_out(config, out, arguments, started, limit)
 
 
 def _check_free_space_for_new(

@@ -19,7 +19,7 @@ from tinyllama_np.job import RunJob
 from tinyllama_np.lanes import default_threads
 from tinyllama_np.progress import SECONDS_BETWEEN_LINES
 from tinyllama_np.study import run_jobs
-from tinyllama_np.study_file import read_study
+from tinyllama_np.study_file import STUDY_DATA_FILES, read_study
 from tinyllama_np.trainer import RunData, open_run_data
 from tinyllama_np.verify.comparison import Verification
 from tinyllama_np.verify.joined import compare_joined
@@ -36,10 +36,6 @@ from tinyllama_np.verify.stretch import (
 from tinyllama_np.verify.vouched import check_readable, plainly, read_record
 from tinyllama_np.warmup import COMPILING, compile_kernels, kernels_are_compiled
 
-_DATA_FILES = (
-    "tokenizer.json",
-    *(f"data/{n}{e}" for n in ("train", "valid") for e in (".bin", ".json")),
-)
 _OF_THE_STUDY = "put the study's own file back; without it no run can be trained again"
 
 
@@ -184,7 +180,7 @@ def _verify(
         stretch = choose_stretch(
             record, arguments.start, arguments.steps, arguments.to_end, checkpoint_step
         )
-        for name in _DATA_FILES:
+        for name in STUDY_DATA_FILES:
             check_readable(job.study_folder / name)
         data = _open_data(job)
         if job.train.backend == "numba" and not kernels_are_compiled():

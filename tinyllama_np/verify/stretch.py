@@ -108,7 +108,8 @@ def choose_stretch(
     notes = []
     if end > record.step:
         end = record.step
-        notes.append(f"--steps {steps} is more than is recorded: to the end, step {end}")
+        if steps is not None:
+            notes.append(f"--steps {steps} is more than is recorded: to the end, step {end}")
     return Stretch(start, end, checkpoint, tuple(damage), tuple(notes))
 
 

@@ -142,11 +142,11 @@ def _read_once(job: RunJob) -> RunRecord:
     elif newest is not None:
         step, interval = newest.state["step"], newest.state["interval"]
     elif damage:
-        raise EditedError(f"{'; '.join(damage)}; nothing else vouches for run {_name(job)}")
+        raise EditedError(f"{'; '.join(damage)}; nothing else vouches for run {job.name}")
     elif last_row(job.folder / STEPS) is not None:  # the first checkpoint is that of step 0
-        raise EditedError(f"no checkpoint of run {_name(job)} is left, though it has taken steps")
+        raise EditedError(f"no checkpoint of run {job.name} is left, though it has taken steps")
     else:
-        raise NothingRecordedError(f"run {_name(job)} has no checkpoint yet: nothing to verify")
+        raise NothingRecordedError(f"run {job.name} has no checkpoint yet: nothing to verify")
     if outcome is not None and job.train.divergence_retries:
         _whole(job, RECOVERIES, outcome["sha256"][RECOVERIES])
     recoveries = _recoveries(job, newest, outcome is not None)
@@ -187,7 +187,7 @@ def _whole(job: RunJob, name: str, expected: str) -> bytes:
     # in pieces first: a file that is not the run's may be of any size
     if not path.is_file() or sha256_file(path) != expected:
         raise EditedError(
-            f"{name} of {_name(job)} was edited or damaged: its SHA-256 is not the one that "
+            f"{name} of {job.name} was edited or damaged: its SHA-256 is not the one that "
             "outcome.json recorded when the run ended"
         )
     return path.read_bytes()
@@ -198,7 +198,7 @@ def _read_up_to(job: RunJob, checkpoint: Checkpoint, vouched: dict[str, bytes]) 
     marks = checkpoint.state.get("telemetry")
     if marks is None:
         raise NothingRecordedError(
-            f"run {_name(job)} was written by an older version, whose checkpoints do not record "
+            f"run {job.name} was written by an older version, whose checkpoints do not record "
             "the SHA-256 of the telemetry; train it again with this one"
         )
     for name in TELEMETRY:
@@ -211,7 +211,7 @@ def _read_up_to(job: RunJob, checkpoint: Checkpoint, vouched: dict[str, bytes]) 
             return name
         if sha256_bytes(data) != mark["sha256"]:
             raise EditedError(
-                f"{name} of {_name(job)} was edited or damaged: up to the checkpoint of step "
+                f"{name} of {job.name} was edited or damaged: up to the checkpoint of step "
                 f"{checkpoint.state['step']} its SHA-256 is not the one recorded there"
             )
         vouched[name] = data
@@ -230,12 +230,12 @@ def _recoveries(job: RunJob, newest: Checkpoint | None, ended: bool) -> list[dic
     try:
         lines = split_lines(bytes(read_bounded(path, LARGEST_JSON)) if path.exists() else b"")
     except UnsafeFileError as error:
-        raise EditedError(f"{RECOVERIES} of {_name(job)} cannot be read: {error}") from None
+        raise EditedError(f"{RECOVERIES} of {job.name} cannot be read: {error}") from None
     expected = [",".join(RECOVERY_COLUMNS) + "\n"]
     expected += [format_row(entry, RECOVERY_COLUMNS) for entry in vouched]
     if [line.decode("utf-8", "replace") for line in lines[: len(expected)]] != expected:
         raise EditedError(
-            f"{RECOVERIES} of {_name(job)} was edited or damaged: it does not begin with what the "
+            f"{RECOVERIES} of {job.name} was edited or damaged: it does not begin with what the "
             "newest checkpoint says"
         )
     return [*vouched, *map(_recovery, lines[len(expected) :])] if ended else vouched
@@ -254,7 +254,3 @@ def _recovery(line: bytes) -> dict[str, Any]:
 def step_of(folder: Path) -> int:
     """The step of a checkpoint, by its folder's name."""
     return int(folder.name.removeprefix("step-"))
-
-
-def _name(job: RunJob) -> str:
-    return f"{job.condition}/seed-{job.train.seed}"
