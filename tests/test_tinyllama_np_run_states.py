@@ -13,8 +13,9 @@ from tiny_study import BASELINE, INTERVAL_STEPS, tiny_config, tree, write_study_
 
 from tinyllama_np import Condition, owner
 from tinyllama_np.commands.runs import as_json, described
+from tinyllama_np.prepare import staging_folder
 from tinyllama_np.run_state import BestInterval, run_state
-from tinyllama_np.run_states import UnreadableStudy, find_studies, study_state
+from tinyllama_np.run_states import StudyState, UnreadableStudy, find_studies, study_state
 from tinyllama_np.storage import sole_owner
 from tinyllama_np.study import run_jobs
 from tinyllama_np.telemetry import INTERVAL_COLUMNS, STEP_COLUMNS, TIMING_COLUMNS, CsvLog
@@ -492,6 +493,20 @@ def test_an_unreadable_study_has_one_line(tmp_path):
     assert isinstance(study, UnreadableStudy)
     assert "study.json cannot be used" in study.error
     assert as_json(study) == {"folder": str(tmp_path), "error": study.error}
+
+
+def test_a_study_whose_preparation_was_interrupted(tmp_path):
+    staging = staging_folder(tmp_path / "study")
+    staging.mkdir(parents=True)
+    assert find_studies(tmp_path) == [tmp_path / "study"]
+    study = study_state(tmp_path / "study")
+    assert isinstance(study, UnreadableStudy)
+    assert not study.is_damaged
+    assert "the `study` command that began it takes over" in study.error
+    with sole_owner(tmp_path / "study"):
+        assert "is being prepared by process " in study_state(tmp_path / "study").error
+    fake_study(tmp_path / "study")  # published; the staging folder is removed at the next start
+    assert isinstance(study_state(tmp_path / "study"), StudyState)
 
 
 def test_looking_changes_nothing(tmp_path):

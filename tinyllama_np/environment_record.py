@@ -156,11 +156,6 @@ def begin_or_continue(run_folder: Path, step: int, current: Environment, accept:
     return f"goes on from step {step} in another environment: {_told(found)}"
 
 
-def environment_at(entries: Sequence[Entry], step: int) -> Environment:
-    """Of a run's record, what took the run to `step` (and wrote its checkpoint)."""
-    return _before(entries, step)[-1].environment
-
-
 def _before(entries: Sequence[Entry], step: int) -> list[Entry]:
     """The entries that had a part in the state after `step`.
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tinyllama_np.safe_files import UnsafeFileError, check_regular
+from tinyllama_np.storage import LOCK_FILE
 
 _SYSTEM_LOCKS = Path("/proc/locks")  # Linux's list of all locks on files
 
@@ -16,7 +17,7 @@ def owner(folder: Path) -> str | None:
 
     A process on another machine that shares the disk may not be seen.
     """
-    path = folder / ".lock"
+    path = folder / LOCK_FILE
     try:
         check_regular(path)
         with open(path, encoding="utf-8", errors="replace") as stream:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyllama_np.config import ConfigError, StudyConfig
 from tinyllama_np.job import DIVERGED, FINISHED
 from tinyllama_np.owner import owner
+from tinyllama_np.prepare import staging_folder
 from tinyllama_np.run_state import MISSING, RunState, run_state, unreadable
 from tinyllama_np.study import run_jobs
 from tinyllama_np.study_file import OLDER_VERSION, STUDY_DATA_FILES, STUDY_FILE, read_study
@@ -53,7 +54,7 @@ class StudyState:
 
 @dataclass(frozen=True)
 class UnreadableStudy:
-    """A study whose study.json says nothing that can be used."""
+    """A study that has no study.json yet, or one that says nothing that can be used."""
 
     folder: Path
     error: str
@@ -65,7 +66,7 @@ def find_studies(
     levels: int = _LEVELS,
     refused: Callable[[Path, str], None] = lambda folder, reason: None,
 ) -> list[Path]:
-    """The folders with a study.json: `folder`, or those some levels below it, by name.
+    """The folders with a study, prepared or not to the end: `folder`, or those below it, by name.
 
     Hidden folders and links are passed over; nothing is looked for inside a study.
 
@@ -77,9 +78,10 @@ def find_studies(
         Called with each folder that cannot be looked into, and why.
     """
     try:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            (folder / STUDY_FILE).stat()  # whatever it is: why it cannot be used is told later
-            return [folder]
+        for sign in (folder / STUDY_FILE, staging_folder(folder)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                sign.stat()  # whatever it is: why it cannot be used is told later
+                return [folder]
         with os.scandir(folder) as entries:
             below = sorted(
                 entry.name
@@ -98,6 +100,8 @@ def find_studies(
 
 def study_state(folder: Path) -> StudyState | UnreadableStudy:
     """What the study in `folder` has done."""
+    if staging_folder(folder).exists() and not (folder / STUDY_FILE).exists():
+        return UnreadableStudy(folder, _unprepared(folder), is_damaged=False)
     try:
         study = read_study(folder)
         jobs = run_jobs(study.config, folder)
@@ -119,4 +123,14 @@ def study_state(folder: Path) -> StudyState | UnreadableStudy:
     runs = tuple(run_state(job, process) for job in jobs)
     return StudyState(
         folder, study.config, study.config_hash, process, runs, tuple(damage), tuple(blocked)
+    )
+
+
+def _unprepared(folder: Path) -> str:
+    process = owner(folder)
+    if process is not None:
+        return f"is being prepared by {process}"
+    return (
+        "its preparation was interrupted; the `study` command that began it takes over what was "
+        "encoded, or remove the folder"
     )

@@ -147,25 +147,6 @@ def split_stories(
     return list(train), list(valid)
 
 
-def without_stories(train: Sequence[str], valid: Sequence[str]) -> tuple[list[str], int]:
-    """Drop from a separate validation text the stories that also occur in the training text.
-
-    Returns
-    -------
-    valid : list of str
-        The stories of `valid` that are not in `train`, in order.
-    dropped : int
-        How many were left out.
-
-    Raises
-    ------
-    CorpusError
-        No story is left.
-    """
-    _, chosen = select_stories(lambda: iter(train), lambda: iter(valid))
-    return list(chosen), chosen.overlap
-
-
 @dataclass(frozen=True)
 class SelectedStories:
     """Some stories of a text, read anew at every iteration: memory holds one byte a story.
