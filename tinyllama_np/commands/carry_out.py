@@ -260,13 +260,14 @@ def _train(jobs: Sequence[RunJob], count: int, stop: _Stop) -> tuple[list[dict[s
                 return stop != _Stop()
 
             to_do = [job for job in jobs if finished_outcome(job) is None]
-            if stop == _Stop() and any(job.train.backend == "numba" for job in to_do):
+            begun = stop == _Stop()
+            if begun and any(job.train.backend == "numba" for job in to_do):
                 _compile(workers, deadline)
                 if stop_requested():
                     workers.interrupt()
             total = sum(job.train.steps * job.train.tokens_per_step for job in jobs)
             runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {count} at a time"
-            if not stop_requested():
+            if begun and not signals.received:
                 say(f"training {runs}: {total:,} tokens in all")
             with Progress(jobs, total) as progress:
                 outcomes = run_study(
