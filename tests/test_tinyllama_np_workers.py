@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import pickle
 import signal
 import struct
 import sys
@@ -12,6 +13,7 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
+from tinyllama_np import workers
 from tinyllama_np.workers import WorkerDiedError, Workers, _transportable, how_it_ended
 
 
@@ -39,9 +41,33 @@ def test_the_end_of_a_process_is_explained():
 
 def half_an_answer():
     """End like a process that is killed while it sends a long answer."""
-    connection = sys._getframe(1).f_locals["connection"]
+    connection = sys._getframe(2).f_locals["connection"]  # of _serve, two calls up
     os.write(connection.fileno(), struct.pack("!i", 1000) + b"half")
     os._exit(9)
+
+
+@pytest.mark.parametrize("error", [EOFError, ConnectionResetError, BrokenPipeError, OSError])
+@pytest.mark.parametrize("at", ["the beginning", "a call", "its answer"])
+def test_a_worker_whose_parent_is_gone_ends_without_a_word(monkeypatch, error, at):
+    done = []
+
+    class Gone:
+        def send_bytes(self, data):
+            if at == "the beginning":
+                raise error
+
+        def recv_bytes(self):
+            if at == "a call":
+                raise error
+            return pickle.dumps((operator.floordiv, (1, 0), {}))
+
+        def send(self, answer):
+            done.append(answer)
+            raise error
+
+    monkeypatch.setattr(workers, "worker_started", lambda: None)
+    workers._serve(Gone())
+    assert [type(answer[1]) for answer in done] == [ZeroDivisionError] * (at == "its answer")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pickle
 import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -149,18 +150,21 @@ def how_it_ended(exitcode: int | None) -> str:
 def _serve(connection: Connection[Any, Any]) -> None:
     """The life of a worker process: call after call, until its parent hangs up."""
     worker_started()
-    connection.send_bytes(b"ready")
-    while True:
-        try:
-            call = connection.recv_bytes()
-        except EOFError:
-            return
-        try:
-            function, args, kwargs = pickle.loads(call)
-            answer = (True, function(*args, **kwargs))
-        except Exception as error:
-            answer = (False, _transportable(error))
-        connection.send(answer)
+    # A parent that was killed is an end here, or any error of the connection: one that had not
+    # read all, or was in the middle of a message. There is nobody left to tell of it.
+    with suppress(EOFError, OSError):
+        connection.send_bytes(b"ready")
+        while True:
+            connection.send(_answer(connection.recv_bytes()))
+
+
+def _answer(call: bytes) -> tuple[bool, Any]:
+    """Whether a call succeeded, and what it returned or raised."""
+    try:
+        function, args, kwargs = pickle.loads(call)
+        return True, function(*args, **kwargs)
+    except Exception as error:
+        return False, _transportable(error)
 
 
 def _transportable(error: Exception) -> Exception:
