@@ -246,6 +246,7 @@ def test_a_stop_file_of_somebody_else_is_named(cli, text, tmp_path, monkeypatch)
     assert (outcome["status"], outcome["step"]) == ("stopped", 5)
 
 
+@pytest.mark.slow
 def test_a_stop_file_made_while_the_text_is_prepared(cli, text, tmp_path, monkeypatch):
     out = tmp_path / "out"
     arguments = study_arguments(text, out)
