@@ -18,8 +18,9 @@ import pytest
 from tiny_study import (
     BASELINE,
     InlineExecutor,
+    finish,
     make_study,
-    run_bytes,
+    prepared,
     stories,
     tiny_config,
     tree,
@@ -44,17 +45,6 @@ DEEP = Condition("deep-3", {"num_hidden_layers": 3, "learning_rate": 0.003, "int
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
-
-
-def prepared(folder, config):
-    out = make_study(folder, config)
-    return out, run_jobs(config, out)
-
-
-def finish(jobs, executor=None):
-    outcomes = run_study(jobs, executor or InlineExecutor(), poll_seconds=0.01)
-    assert [outcome["status"] for outcome in outcomes] == ["finished"] * len(jobs)
-    return [run_bytes(job) for job in jobs]
 
 
 # ---------------------------------------------------------------------------------- the folder

@@ -8,7 +8,16 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 
 import pytest
-from tiny_study import BASELINE, InlineExecutor, make_study, run_bytes, tiny_config, tree
+from tiny_study import (
+    BASELINE,
+    InlineExecutor,
+    finish,
+    make_study,
+    prepared,
+    run_bytes,
+    tiny_config,
+    tree,
+)
 
 from tinyllama_np import Condition, study, train
 from tinyllama_np.lanes import StopRequested
@@ -21,17 +30,6 @@ from tinyllama_np.train import train_run
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr("tinyllama_np.storage.os.fsync", lambda descriptor: None)
-
-
-def prepared(folder, config):
-    out = make_study(folder, config)
-    return out, run_jobs(config, out)
-
-
-def finish(jobs):
-    outcomes = run_study(jobs, InlineExecutor(), poll_seconds=0.01)
-    assert [outcome["status"] for outcome in outcomes] == ["finished"] * len(jobs)
-    return [run_bytes(job) for job in jobs]
 
 
 class BrokenPool(InlineExecutor):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tinyllama_np.config import Condition, ModelConfig, StudyConfig, TrainConfig
 from tinyllama_np.job import RunJob
 from tinyllama_np.prepare import Texts, prepare_study
-from tinyllama_np.study import run_jobs
+from tinyllama_np.study import run_jobs, run_study
 from tinyllama_np.train import train_run
 
 WHO = ("Mia", "Old Tom", "A grey cat", "The baker", "Zoë", "A tall girl", "My aunt", "The duck")
@@ -188,3 +188,16 @@ class InlineExecutor(Executor):
 
 class CrashError(Exception):
     """What the tests throw where a machine would lose its power."""
+
+
+def prepared(folder: Path, config: StudyConfig) -> tuple[Path, list[RunJob]]:
+    """A study made in `folder`, and its runs."""
+    out = make_study(folder, config)
+    return out, run_jobs(config, out)
+
+
+def finish(jobs, executor: Executor | None = None):
+    """Carry out runs, all of which have to finish; returns `run_bytes` of each."""
+    outcomes = run_study(jobs, executor or InlineExecutor(), poll_seconds=0.01)
+    assert [outcome["status"] for outcome in outcomes] == ["finished"] * len(jobs)
+    return [run_bytes(job) for job in jobs]

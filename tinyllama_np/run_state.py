@@ -26,6 +26,7 @@ from tinyllama_np.job import (
 )
 from tinyllama_np.owner import owner
 from tinyllama_np.safe_files import UnsafeFileError, check_regular
+from tinyllama_np.storage import LOCK_FILE
 from tinyllama_np.telemetry import TelemetryError, last_row, read_rows
 from tinyllama_np.training_state import MARKED_FILES
 
@@ -234,7 +235,7 @@ def _state(
     if status in (STOPPED, FAILED) and outcome["step"] < step:  # it went on after that
         status = INTERRUPTED
     # Where runs have locks of their own, one whose lock is free waits for its turn.
-    if status == INTERRUPTED and study_process and not os.path.exists(folder / ".lock"):
+    if status == INTERRUPTED and study_process and not os.path.exists(folder / LOCK_FILE):
         return RUNNING, study_process
     return status, None
 

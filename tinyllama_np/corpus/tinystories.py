@@ -23,6 +23,7 @@ from tinyllama_np.corpus.download import Patience, Source
 from tinyllama_np.corpus.text import CorpusError
 from tinyllama_np.corpus.web import FetchError, Login, origin, split_login
 from tinyllama_np.storage import (
+    LOCK_FILE,
     append_bytes,
     make_folder,
     publish_file,
@@ -253,7 +254,7 @@ def _check_folder(folder: Path) -> None:
 def _make_folder(folder: Path) -> None:
     try:
         make_folder(folder)
-        append_bytes(folder / ".lock", b"")  # what sole_owner opens
+        append_bytes(folder / LOCK_FILE, b"")  # what sole_owner opens
     except OSError as error:
         place = error.filename or folder
         raise CorpusError(
